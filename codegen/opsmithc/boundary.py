@@ -1,0 +1,40 @@
+"""In: C declarations of a shard. Out: its cffi module as C source.
+
+Must not know: ops. The only module that imports cffi. Releasing the interpreter lock and saving
+errno around every call costs more than a small kernel, so both are switched off here; drivers
+release the lock themselves around long work.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cffi
+from cffi import recompiler
+
+PREAMBLE = """\
+#undef Py_BEGIN_ALLOW_THREADS
+#undef Py_END_ALLOW_THREADS
+#define Py_BEGIN_ALLOW_THREADS {
+#define Py_END_ALLOW_THREADS }
+#undef _cffi_restore_errno
+#undef _cffi_save_errno
+#define _cffi_restore_errno()
+#define _cffi_save_errno()
+"""
+INSTALL = """
+void ops_install(int on)
+{
+    ops_gil_release = on ? (void *(*)(void))PyEval_SaveThread : NULL;
+    ops_gil_acquire = on ? (void (*)(void *))PyEval_RestoreThread : NULL;
+}
+"""
+
+
+def module(name: str, declarations: str, include: str, target: Path, extra: str = "") -> None:
+    """Write the C source of cffi module ``name`` that wraps ``declarations``."""
+    ffi = cffi.FFI()
+    ffi.cdef(declarations)
+    ffi.set_source(name, f'{PREAMBLE}#include "{include}"\n{extra}')
+    target.parent.mkdir(parents=True, exist_ok=True)
+    recompiler.make_c_source(ffi, name, ffi._assigned_source[1], str(target), verbose=False)

@@ -1,0 +1,170 @@
+"""In: C files and what they become. Out: shared libraries, through ninja.
+
+Must not know: ops. The only module that runs subprocesses; incremental and resumable because ninja
+is, safe against concurrent builds because outputs are renamed into place by the linker rule.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .emit import write
+
+WARNINGS = ("-Wall", "-Wextra", "-Werror")
+# Never -ffast-math: it breaks NaN and infinity, and linking with it changes the whole process.
+BASE = (
+    "-std=gnu11", "-fPIC", "-fvisibility=hidden", "-fwrapv", "-fno-math-errno",
+    "-fno-trapping-math", "-fno-plt",
+)  # fmt: skip
+KERNEL = ("-O3",)
+ENTRY = ("-O2",)
+
+
+class CompileError(Exception):
+    """The C compiler or linker failed; the text shows its message."""
+
+
+def compiler() -> str:
+    """The C compiler: $CC, else cc, else gcc."""
+    for name in (os.environ.get("CC"), "gcc", "cc", "clang"):
+        if name and shutil.which(name):
+            return name
+    raise CompileError("no C compiler found: install gcc (or set CC)")
+
+
+def target_flags() -> tuple[str, ...]:
+    """Instruction set: this machine's, or what OPSMITH_MARCH names (e.g. x86-64-v3)."""
+    march = os.environ.get("OPSMITH_MARCH", "native")
+    flags = [f"-march={march}"]
+    if os.uname().machine == "x86_64" and (march != "native" or _has_avx512()):
+        flags.append("-mprefer-vector-width=512")
+    return tuple(flags)
+
+
+def _has_avx512() -> bool:
+    try:
+        return "avx512f" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+
+
+def isa() -> str:
+    """The family of hand-shaped kernels to render: avx512, avx2 or generic."""
+    out = subprocess.run(
+        [compiler(), *target_flags(), "-dM", "-E", "-x", "c", os.devnull],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    if "__AVX512F__" in out and "__AVX512DQ__" in out and "__AVX512VL__" in out:
+        return "avx512"
+    return "avx2" if "__AVX2__" in out and "__FMA__" in out else "generic"
+
+
+@dataclass
+class Plan:
+    """Objects and libraries to make; becomes one build.ninja."""
+
+    folder: Path
+    include: Sequence[Path]
+    objects: list[tuple[Path, Path, str]] = field(default_factory=list)  # source, object, rule
+    libraries: list[tuple[Path, list[Path], list[str]]] = field(default_factory=list)
+
+    def object(self, source: Path, rule: str = "kernel") -> Path:
+        """Compile ``source``; returns the object's path."""
+        target = self.folder / "o" / source.parent.name / f"{source.stem}.o"
+        self.objects.append((source, target, rule))
+        return target
+
+    def library(self, target: Path, objects: Iterable[Path], flags: Sequence[str] = ()) -> None:
+        """Link objects (and libraries) to a shared library."""
+        self.libraries.append((target, list(objects), list(flags)))
+
+    def text(self) -> str:
+        """The ninja file."""
+        cc = compiler()
+        include = " ".join(f"-I{p}" for p in self.include)
+        python = f"-I{sysconfig.get_path('include')} -D_CFFI_NO_LIMITED_API"
+        base = " ".join((*BASE, *target_flags()))
+        rules = {
+            "kernel": " ".join((*KERNEL, *WARNINGS)),
+            "entry": " ".join((*ENTRY, *WARNINGS)),
+            "cffi": f"{' '.join(ENTRY)} -w {python}",
+        }
+        lines = ["ninja_required_version = 1.5", f"base = {base} {include}", ""]
+        for name, flags in rules.items():
+            lines += [
+                f"rule {name}",
+                f"  command = {cc} $base {flags} -MMD -MF $out.d -c $in -o $out",
+                "  depfile = $out.d",
+                "  deps = gcc",
+                "  description = $in",
+                "",
+            ]
+        lines += [
+            "rule link",
+            f"  command = {cc} -shared -Wl,-z,now -Wl,-z,relro -Wl,--build-id=none $in $flags"
+            " -o $out.tmp && mv -f $out.tmp $out",
+            "  description = link $out",
+            "",
+        ]
+        for source, target, rule in self.objects:
+            lines.append(f"build {target}: {rule} {source}")
+        for target, objects, flags in self.libraries:
+            order = [f for f in flags if f.startswith("/") and f.endswith(".so")]
+            implicit = f" | {' '.join(order)}" if order else ""
+            lines.append(f"build {target}: link {' '.join(map(str, objects))}{implicit}")
+            lines.append(f"  flags = {' '.join(flags)}")
+        return "\n".join([*lines, ""])
+
+
+def run(plan: Plan, jobs: int, progress: bool = True, name: str = "build.ninja") -> int:
+    """Bring every library of the plan up to date; returns the number of steps done."""
+    file = plan.folder / name
+    write(file, plan.text())
+    command = [_ninja(), "-C", str(plan.folder), "-f", name, "-j", str(jobs)]
+    bar = None
+    steps = 0
+    tail: list[str] = []
+    env = dict(os.environ, NINJA_STATUS="[%f/%t] ")
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            match = re.match(r"\[(\d+)/(\d+)\] (.*)", line)
+            if match is None:
+                tail.append(line)
+                continue
+            steps = int(match[1])
+            if progress and bar is None:
+                from tqdm import tqdm
+
+                bar = tqdm(total=int(match[2]), desc="compile", unit="file", leave=False)
+            if bar is not None:
+                bar.total = int(match[2])
+                bar.update(steps - bar.n)
+        code = process.wait()
+    if bar is not None:
+        bar.close()
+    if code:
+        raise CompileError("".join(tail[-60:]))
+    return steps
+
+
+def _ninja() -> str:
+    try:
+        import ninja
+
+        return str(Path(ninja.BIN_DIR) / "ninja")
+    except ImportError:
+        found = shutil.which("ninja") or shutil.which("ninja-build")
+        if found is None:
+            raise CompileError(f"ninja is missing: {sys.executable} -m pip install ninja") from None
+        return found

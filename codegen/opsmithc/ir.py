@@ -1,0 +1,87 @@
+"""In: nothing. Out: the Kernel IR: what a kernel computes, before any target language.
+
+Must not know: templates, C or CUDA. ``check`` is the executable specification between lowering and
+emission: a kernel reads only what it declares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .formula import Node, names
+
+COMMON, BOOL, LONG = "common", "bool", "long"  # element classes inside a kernel
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """An operand: its name and the class of its elements inside the kernel."""
+
+    name: str
+    cls: str = COMMON
+
+
+@dataclass(frozen=True, slots=True)
+class PointwiseKernel:
+    """``outputs[k][i] = values[k]`` over contiguous blocks, one loop an output."""
+
+    op: str
+    symbol: str
+    compute: str  # code of the compute dtype
+    title: str
+    outputs: tuple[Arg, ...]
+    inputs: tuple[Arg, ...]
+    scalars: tuple[Arg, ...]
+    values: tuple[Node, ...]
+    random: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AccumulateKernel:
+    """The monoid of a reduce or scan for one compute dtype."""
+
+    op: str
+    symbol: str
+    compute: str
+    title: str
+    states: tuple[Arg, ...]  # class of each state: common or long (positions)
+    outputs: tuple[Arg, ...]
+    scalars: tuple[Arg, ...]
+    input: Arg
+    map: tuple[Node, ...]  # reads the input's name, i (position), n (count), scalars
+    identity: tuple[Node, ...]
+    let: tuple[tuple[str, Node], ...]
+    combine: tuple[Node, ...]  # reads a0.., b0.., lets, scalars
+    finish: tuple[Node, ...]  # reads a0.., n, scalars
+    additive: bool  # all states are plain sums
+
+
+class KernelError(AssertionError):
+    """A lowering bug: the IR does not hold together."""
+
+
+def check(kernel: PointwiseKernel | AccumulateKernel) -> None:
+    """Raise KernelError when a kernel reads what it does not declare."""
+    scalars = {a.name for a in kernel.scalars}
+    if isinstance(kernel, PointwiseKernel):
+        declared = scalars | {a.name for a in kernel.inputs}
+        if len(kernel.values) != len(kernel.outputs):
+            raise KernelError(f"{kernel.symbol}: {len(kernel.outputs)} outputs, {len(kernel.values)} values")
+        _declared(kernel.symbol, kernel.values, declared)
+        return
+    k = len(kernel.states)
+    a, b = {f"a{i}" for i in range(k)}, {f"b{i}" for i in range(k)}
+    lets = {name for name, _ in kernel.let}
+    if not k == len(kernel.map) == len(kernel.identity) == len(kernel.combine):
+        raise KernelError(f"{kernel.symbol}: states, map, identity and combine differ in length")
+    _declared(kernel.symbol, kernel.map, scalars | {kernel.input.name, "i", "n"})
+    _declared(kernel.symbol, kernel.identity, scalars | {"n"})
+    _declared(kernel.symbol, kernel.combine, scalars | a | b | lets)
+    _declared(kernel.symbol, kernel.finish, scalars | a | {"n"})
+
+
+def _declared(symbol: str, values: tuple[Node, ...], declared: set[str]) -> None:
+    for value in values:
+        unknown = [n for n in names(value) if n not in declared]
+        if unknown:
+            raise KernelError(f"{symbol}: reads undeclared '{unknown[0]}'")

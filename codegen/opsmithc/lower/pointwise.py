@@ -1,0 +1,285 @@
+"""In: a pointwise OpDef with its gradients. Out: Kernel IR, then the context of the C template.
+
+Must not know: YAML, cffi or Python's side. One kernel per compute dtype; the first backward of an
+op is one more kernel, with an output per wanted gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..backends.ctext import Printer
+from ..derive.op import Derived, Gradient, cotangent, differentiable_outputs, is_boolean, meaning_formula
+from ..dtypes import BY_CODE, COMPUTE, DType
+from ..formula import Call, Node, calls, names, unparse, walk
+from ..intrinsics import table
+from ..ir import BOOL, COMMON, LONG, Arg, PointwiseKernel, check
+from ..opdef import OpDef, Out
+
+NUMBERS = ("Scalar", "float", "int", "bool")
+RULES = {
+    "same": "OPS_RULE_COMMON", "default": "OPS_RULE_COMMON", "no_opmath": "OPS_RULE_COMMON",
+    "int_to_float": "OPS_RULE_INT_TO_FLOAT", "int_to_long": "OPS_RULE_INT_TO_LONG",
+    "always_bool": "OPS_RULE_BOOL", "complex_to_float": "OPS_RULE_COMMON",
+}  # fmt: skip
+CLASS_MACRO = {COMMON: "OPS_OPERAND_COMMON", BOOL: "OPS_OPERAND_BOOL", LONG: "OPS_OPERAND_LONG"}
+CHEAP = frozenset({"where", "abs", "maximum", "minimum", "sign", "isnan", "isinf", "isfinite", "sqrt"})
+RESERVED = frozenset(
+    "n k p s start int float double long short char auto break case const continue default do else "
+    "enum extern for goto if inline register restrict return signed sizeof static struct switch "
+    "typedef union unsigned void volatile while seed offset".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """One output of a kernel: its loop over the block."""
+
+    target: str
+    guarded: bool
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KernelText:
+    """A kernel as C."""
+
+    title: str
+    symbol: str
+    declarations: tuple[str, ...]
+    loops: tuple[Loop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """The static ops_pointwise_op of an op."""
+
+    symbol: str
+    name: str
+    kernels: tuple[str, ...]  # one per compute dtype, "NULL" where there is none
+    inputs: int
+    outputs: int
+    scalars: int
+    rule: str
+    ordered: int
+    input_class: tuple[str, ...]
+    output_class: tuple[str, ...]
+    cost: str
+
+
+@dataclass(frozen=True, slots=True)
+class PointwiseFile:
+    """Context of templates/c/pointwise.c.j2: every kernel of one op."""
+
+    op: str
+    kernels: tuple[KernelText, ...]
+    descriptors: tuple[Descriptor, ...]
+
+
+def number_params(op: OpDef) -> tuple[str, ...]:
+    """Names of the number parameters a kernel may read, in schema order."""
+    return tuple(p.name for p in op.schema.params if p.type.base in NUMBERS and not p.type.is_list)
+
+
+def input_class(op: OpDef, name: str) -> str:
+    """Class of a tensor operand inside the kernel."""
+    return {"bool": BOOL, "integral": LONG}.get(op.dtype.classes.get(name, ""), COMMON)
+
+
+def supports(op: OpDef, formula: Node, dtype: DType) -> bool:
+    """Does the formula make sense for this compute dtype?"""
+    if dtype.kind in op.unsupported or dtype.code in op.unsupported:
+        return False
+    if op.dtype.kind == "int_to_float" and dtype.kind != "float":
+        return False
+    for node in walk(formula):
+        if isinstance(node, Call) and node.fn != "where":
+            kinds = table()[node.fn].classes if node.fn in table() else ("float", "int")
+            if table()[node.fn].random and dtype.kind == "float":
+                continue
+            if dtype.kind not in kinds:
+                return False
+    return True
+
+
+def forward_kernels(op: OpDef) -> list[PointwiseKernel]:
+    """One kernel per compute dtype that the op supports."""
+    assert isinstance(op.meaning, Out)
+    found = []
+    for dtype in COMPUTE:
+        values = [meaning_formula(op, o, dtype.kind) for o in op.schema.outputs]
+        if any(v is None or not supports(op, v, dtype) for v in values):
+            continue
+        formulas = tuple(v for v in values if v is not None)
+        outputs = tuple(
+            Arg(o, BOOL if op.dtype.kind == "always_bool" or is_boolean(v) else COMMON)
+            for o, v in zip(op.schema.outputs, formulas, strict=True)
+        )
+        title = "; ".join(
+            f"{o.name} = {unparse(v)}" for o, v in zip(outputs, formulas, strict=True)
+        )
+        found.append(_kernel(op, f"opsk_{op.name}", dtype, title, outputs, formulas, ()))
+    return found
+
+
+def backward_params(derived: Derived) -> tuple[Gradient, ...]:
+    """Gradients that the op's own backward kernel computes."""
+    return tuple(
+        g for g in derived.gradients.values() if g.elementwise and unparse(g.formula) != "g"
+    )
+
+
+def backward_kernels(derived: Derived) -> list[PointwiseKernel]:
+    """The first backward: an output per gradient, for the float compute dtypes."""
+    grads = backward_params(derived)
+    if not grads:
+        return []
+    op = derived.op
+    title = "; ".join(f"d_{g.param} = {unparse(g.formula)}" for g in grads)
+    outputs = tuple(Arg(f"d_{g.param}") for g in grads)
+    return [
+        _kernel(
+            op, f"opsk_{op.name}_backward", dtype, title, outputs, tuple(g.formula for g in grads),
+            tuple(cotangent(op, o) for o in differentiable_outputs(op)),
+        )
+        for dtype in COMPUTE
+        if dtype.kind == "float"
+    ]  # fmt: skip
+
+
+def _kernel(
+    op: OpDef, stem: str, dtype: DType, title: str, outputs: tuple[Arg, ...],
+    values: tuple[Node, ...], cotangents: tuple[str, ...],
+) -> PointwiseKernel:  # fmt: skip
+    read = {n for v in values for n in names(v)}
+    tensors = [p.name for p in op.schema.tensors]
+    inputs = [Arg(c) for c in cotangents]
+    inputs += [Arg(t, input_class(op, t)) for t in tensors if not cotangents or t in read]
+    if cotangents:
+        inputs += [Arg(o) for o in op.schema.outputs if o in read]
+    numbers = [*number_params(op), *(("n",) if "n" in read else ())]
+    kernel = PointwiseKernel(
+        op=op.name,
+        symbol=f"{stem}__{dtype.code}",
+        compute=dtype.code,
+        title=title,
+        outputs=outputs,
+        inputs=tuple(inputs),
+        scalars=tuple(Arg(n) for n in numbers),
+        values=values,
+        random=any(c in table() and table()[c].random for v in values for c in calls(v)),
+    )
+    check(kernel)
+    return kernel
+
+
+def render_context(derived: Derived) -> PointwiseFile:
+    """Every kernel and descriptor of a pointwise op."""
+    op = derived.op
+    forward, backward = forward_kernels(op), backward_kernels(derived)
+    descriptors = [_descriptor(op.name, f"opsk_{op.name}", RULES[op.dtype.kind], forward)]
+    if backward:
+        descriptors.append(backward_descriptor(op, backward))
+    texts = [kernel_text(k, guarded=False) for k in forward]
+    texts += [kernel_text(k, guarded=True) for k in backward]
+    return PointwiseFile(op.name, tuple(texts), tuple(descriptors))
+
+
+def backward_descriptor(op: OpDef, kernels: Sequence[PointwiseKernel]) -> Descriptor:
+    """Descriptor of the first backward, for any family with an element-wise gradient."""
+    return _descriptor(f"{op.name}_backward", f"opsk_{op.name}_backward", "OPS_RULE_COMMON", kernels)
+
+
+def _descriptor(
+    name: str, symbol: str, rule: str, kernels: Sequence[PointwiseKernel]
+) -> Descriptor:
+    first = kernels[0]
+    by_compute = {k.compute: k.symbol for k in kernels}
+    return Descriptor(
+        symbol=symbol,
+        name=name,
+        kernels=tuple(by_compute.get(d.code, "NULL") for d in COMPUTE),
+        inputs=len(first.inputs),
+        outputs=len(first.outputs),
+        scalars=len(first.scalars),
+        rule=rule,
+        ordered=int(first.random),
+        input_class=tuple(CLASS_MACRO[a.cls] for a in first.inputs) or ("0",),
+        output_class=tuple(
+            CLASS_MACRO[COMMON if rule == "OPS_RULE_BOOL" else a.cls] for a in first.outputs
+        ),
+        cost=f"{_cost(first.values):.2f}f",
+    )
+
+
+def _cost(values: Iterable[Node]) -> float:
+    """Estimated nanoseconds an element, to decide when threads pay."""
+    heavy = sum(
+        1 for v in values for n in walk(v) if isinstance(n, Call) and n.fn not in CHEAP
+    )
+    return 0.25 + 0.6 * heavy
+
+
+def kernel_text(kernel: PointwiseKernel, guarded: bool) -> KernelText:
+    """The kernel in C."""
+    dtype = BY_CODE[kernel.compute]
+    env: dict[str, tuple[str, str]] = {}
+    for arg in (*kernel.inputs, *kernel.scalars):
+        env[arg.name] = (local(arg.name), arg.cls)
+    declarations = []
+    read = {n for v in kernel.values for n in names(v)}
+    for k, arg in enumerate(kernel.outputs):
+        ctype = element_type(arg.cls, dtype)
+        declarations.append(f"{ctype} *p_{arg.name} = ({ctype} *)p[{k}];")
+    for k, arg in enumerate(kernel.inputs, start=len(kernel.outputs)):
+        if arg.name in read:
+            ctype = element_type(arg.cls, dtype)
+            declarations.append(f"const {ctype} *p_{arg.name} = (const {ctype} *)p[{k}];")
+    used_scalars = 0
+    for k, arg in enumerate(kernel.scalars):
+        if arg.name in read:
+            field = "f" if dtype.kind == "float" else "i"
+            declarations.append(f"const {dtype.ctype} {local(arg.name)} = ({dtype.ctype})s[{k}].{field};")
+            used_scalars += 1
+    if kernel.random:
+        at = len(kernel.scalars)
+        declarations.append(f"const uint64_t seed = (uint64_t)s[{at}].i;")
+        declarations.append(f"const uint64_t offset = (uint64_t)s[{at + 1}].i;")
+        used_scalars += 1
+    else:
+        declarations.append("(void)start;")
+    if not used_scalars:
+        declarations.append("(void)s;")
+    printer = Printer(kernel.compute, env)
+    loops = []
+    for out, value in zip(kernel.outputs, kernel.values, strict=True):
+        lines = []
+        free = set(names(value))
+        for arg in kernel.inputs:
+            if arg.name in free:
+                lines.append(
+                    f"const {element_type(arg.cls, dtype)} {local(arg.name)} = p_{arg.name}[k];"
+                )
+        lines.append(f"p_{out.name}[k] = {_unwrapped(printer.value(value, out.cls))};")
+        loops.append(Loop(f"p_{out.name}", guarded, tuple(lines)))
+    return KernelText(f"{kernel.op}: {kernel.title}", kernel.symbol, tuple(declarations), tuple(loops))
+
+
+def element_type(cls: str, dtype: DType) -> str:
+    """C type of an element of a class."""
+    return {COMMON: dtype.ctype, BOOL: "uint8_t", LONG: "int64_t"}[cls]
+
+
+def local(name: str) -> str:
+    """A C local for a formula's name."""
+    return f"{name}_" if name in RESERVED else name
+
+
+def _unwrapped(text: str) -> str:
+    depth = 0
+    for i, c in enumerate(text):
+        depth += (c == "(") - (c == ")")
+        if depth == 0:
+            return text[1:-1] if c == ")" and i == len(text) - 1 and text[0] == "(" else text
+    return text

@@ -1,0 +1,228 @@
+"""In: a reduce OpDef. Out: its AccumulateKernels, then the context of templates/c/reduce.c.j2.
+
+Must not know: YAML, cffi, or how blocks are cut (runtime/cpu/reduce.c does that). The formulas are
+printed once per element type, as functions on a struct of states; the loops only call those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..dtypes import BY_CODE, COMPUTE
+from ..ir import BOOL, LONG, AccumulateKernel
+from ..opdef import OpDef
+from .accumulate import (
+    CLASS_MACRO, RULES, Function, States, Wide, accumulate_kernels, combined, cost, element,
+    finish_values, map_function, public_name, reads, selects, state_struct, uniform_states,
+    wide_code, wide_of,
+)  # fmt: skip
+
+# Lanes keep 8 registers of 64 bytes busy: enough to hide the latency of a combine, few enough to
+# leave room for its temporaries.
+LANE_BYTES, MOST_LANES, FEW_LANES = 512, 64, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """States of many lanes: an array a state, a scalar where all lanes agree."""
+
+    declare: tuple[str, ...]
+    element: str  # the state of the element that lane j reads
+    several: str  # several elements of lane j in one state, or "" without a tree
+    state: str  # lane j
+    upper: str  # lane j + half
+    first: str  # lane 0
+    add: str  # lane j combined with b
+    keep: tuple[str, ...]  # a -> lane j
+    settle: tuple[str, ...]  # after a pass over the lanes
+    spread: tuple[str, ...]  # the scalars as arrays, from where lanes differ
+    keep_spread: tuple[str, ...]
+    state_spread: str
+    add_spread: str
+
+
+@dataclass(frozen=True, slots=True)
+class KernelText:
+    """The kernels of one compute dtype."""
+
+    symbol: str
+    code: str
+    element: str  # C type of an element of the input
+    state: str
+    wide: str
+    wide_code: str
+    combine_wide: str
+    map: Function
+    widen: str
+    many: int
+    few: int
+    block: str  # the parameter through which formulas read scalars, or ""
+    pass_block: str
+    tree: bool  # elements are combined in fours or eights before they meet a lane
+    lanes: Lanes
+    columns: Lanes
+    last_element: str
+    outputs: tuple[str, ...]  # declarations of the pointers
+    finish: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """The static ops_reduce_op of an op."""
+
+    symbol: str
+    name: str
+    kernels: tuple[str, ...]
+    states: int
+    outputs: int
+    scalars: int
+    rule: str
+    input_class: str
+    output_class: tuple[str, ...]
+    positions: int
+    nonempty: int
+    cost: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReduceFile:
+    """Context of templates/c/reduce.c.j2: every kernel of one op."""
+
+    op: str
+    title: tuple[str, ...]
+    states: tuple[States, ...]
+    wides: tuple[Wide, ...]
+    kernels: tuple[KernelText, ...]
+    descriptor: Descriptor
+
+
+def descriptor_symbol(op: OpDef) -> str:
+    """C name of the op's descriptor."""
+    return f"opsk_{op.name}"
+
+
+def render_context(op: OpDef) -> ReduceFile:
+    """Every kernel and the descriptor of a reduction."""
+    kernels = accumulate_kernels(op)
+    wides: dict[str, Wide] = {}
+    states: dict[str, States] = {}
+    for k in kernels:
+        code = wide_code(k.compute)
+        for each in (code, k.compute):
+            states.setdefault(each, state_struct(k, each))
+        wides.setdefault(code, wide_of(k, states[code]))
+    return ReduceFile(
+        op=op.name,
+        title=tuple(kernels[0].title.splitlines()),
+        states=tuple(states.values()),
+        wides=tuple(wides.values()),
+        kernels=tuple(_text(k, states[k.compute], wides[wide_code(k.compute)]) for k in kernels),
+        descriptor=_descriptor(op, kernels),
+    )
+
+
+def _balanced(states: States, items: Sequence[str]) -> str:
+    while len(items) > 1:
+        items = [combined(states, x, y) for x, y in zip(items[::2], items[1::2])]
+    return items[0]
+
+
+def _lanes(
+    kernel: AccumulateKernel, states: States, count: str, elements: Sequence[str]
+) -> Lanes:
+    uniform = uniform_states(kernel)
+
+    def at(index: str, apart: bool = False) -> str:
+        each = (
+            f"a{k}[{index}]" if k not in uniform else f"l{k}[{index}]" if apart else f"a{k}"
+            for k in range(len(states.members))
+        )
+        return f"({states.type}){{{', '.join(each)}}}"
+
+    declare, keep, settle, spread, keep_spread = [], [], [], [], []
+    for k, m in enumerate(states.members):
+        if k in uniform:
+            declare.append(f"{m.ctype} a{k} = 0, next{k} = 0; /* the same in every lane */")
+            keep.append(f"next{k} = a.a{k};")
+            settle.append(f"a{k} = next{k};")
+            spread += [f"{m.ctype} l{k}[{count}];", "for (int j = 0; j < lanes; ++j) {", f"    l{k}[j] = a{k};", "}"]
+            keep_spread.append(f"l{k}[j] = a.a{k};")
+        else:
+            declare.append(f"{m.ctype} a{k}[{count}];")
+            keep.append(f"a{k}[j] = a.a{k};")
+            keep_spread.append(f"a{k}[j] = a.a{k};")
+    return Lanes(
+        declare=tuple(declare),
+        element=elements[0],
+        several=_balanced(states, elements) if kernel.additive else "",
+        state=at("j"),
+        upper=at("j + half", True),
+        first=at("0", True),
+        add=combined(states, at("j"), "b"),
+        keep=tuple(keep),
+        settle=tuple(settle),
+        spread=tuple(spread),
+        keep_spread=tuple(keep_spread),
+        state_spread=at("j", True),
+        add_spread=combined(states, at("j", True), "b"),
+    )
+
+
+def _text(kernel: AccumulateKernel, states: States, wide: Wide) -> KernelText:
+    mapping, uniform = map_function(kernel, kernel.compute), uniform_states(kernel)
+    size = BY_CODE[kernel.compute].size * max(1, len(states.members) - len(uniform))
+    many = min(MOST_LANES, LANE_BYTES // size)
+    many = 1 << (many.bit_length() - 1)
+
+    def call(at: str, position: str) -> str:
+        return element(kernel, mapping, at, position)
+
+    fours = [(f"x[k + {s}j]", f"(int32_t)k + {s}j") for s in ("", "lanes + ", "2 * lanes + ", "3 * lanes + ")]
+    eights = [("x[j]", "k"), ("x[pitch + j]", "k + 1")]
+    eights += [(f"x[{q} * pitch + j]", f"k + {q}") for q in range(2, 8)]
+    finish = finish_values(kernel)
+    block = mapping.rest or states.combine.rest
+    return KernelText(
+        symbol=kernel.symbol,
+        code=kernel.compute,
+        element="uint8_t" if kernel.input.cls == BOOL else BY_CODE[kernel.compute].ctype,
+        state=states.type,
+        wide=wide.type,
+        wide_code=wide.code,
+        combine_wide=wide.combine,
+        map=mapping,
+        widen=", ".join(
+            f"block->start + block->step * a.{m.name}" if m.cls == LONG else f"a.{m.name}"
+            for m in states.members
+        ),
+        many=many,
+        few=FEW_LANES,
+        block=", const ops_reduce_block *block" if block else "",
+        pass_block=", block" if block else "",
+        tree=kernel.additive,
+        lanes=_lanes(kernel, states, str(many), [call(*at) for at in fours]),
+        columns=_lanes(kernel, states, "OPS_REDUCE_WIDTH", [call(*at) for at in eights]),
+        last_element=call("x[k]", "k"),
+        outputs=tuple(f"{ctype} *out{k} = out[{k}];" for k, (ctype, _) in enumerate(finish)),
+        finish=tuple(f"out{k}[j] = {value};" for k, (_, value) in enumerate(finish)),
+    )
+
+
+def _descriptor(op: OpDef, kernels: tuple[AccumulateKernel, ...]) -> Descriptor:
+    first = kernels[0]
+    by_code = {k.compute: k.symbol for k in kernels}
+    return Descriptor(
+        symbol=descriptor_symbol(op),
+        name=public_name(op),
+        kernels=tuple(f"&{by_code[d.code]}" if d.code in by_code else "NULL" for d in COMPUTE),
+        states=len(first.states),
+        outputs=len(first.outputs),
+        scalars=len(first.scalars),
+        rule=RULES[op.dtype.kind],
+        input_class=CLASS_MACRO[first.input.cls],
+        output_class=tuple(CLASS_MACRO[o.cls] for o in first.outputs),
+        positions=int(reads(first.map, "i")),
+        nonempty=int(selects(first)),
+        cost=cost(first),
+    )

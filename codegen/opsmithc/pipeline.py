@@ -1,0 +1,206 @@
+"""From a registry to libraries and Python functions: one call a stage, in order.
+
+    parse     registry text -> OpDef                      (registry, formula, schema)
+    derive    OpDef -> gradients, hidden adjoint ops       (derive)
+    verify    the gate: declared against meant             (verify)
+    lower     OpDef -> Kernel IR -> template contexts      (lower, backends)
+    emit      contexts -> C, Python, stubs                 (emit, centry, pytext)
+    compile   C -> shared libraries                        (compile, boundary)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from . import boundary, centry, compile, emit, paths, pytext, registry
+from .derive.op import Derived, derive
+from .errors import RegistryError, RegistryErrors
+from .lower import families
+from .opdef import Body, Compose, OpDef, Out
+
+SHARD = 24  # ops a cffi module: an edit rebuilds one
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a build did."""
+
+    ops: int
+    shards: int
+    steps: int
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a build puts things: one for the bundled registry, one per user registry."""
+
+    package: str  # Python package of the generated modules
+    folder: Path  # that package's folder
+    work: Path  # intermediates
+    prefix: str  # of shard names
+
+
+BUNDLED = Layout("opsmith._generated", paths.GENERATED, paths.BUILD, "s")
+
+
+def parse(files: Sequence[Path]) -> tuple[OpDef, ...]:
+    """Every op of the registry files, hidden adjoint ops included."""
+    ops: list[OpDef] = []
+    for file in files:
+        for op in registry.load(file):
+            ops += [op, *families.hidden_ops(op)]
+    return tuple(ops)
+
+
+def derive_all(ops: Sequence[OpDef]) -> tuple[Derived, ...]:
+    """Gradients of every op; all mistakes are reported together."""
+    found, errors = [], []
+    for op in ops:
+        try:
+            found.append(replace(derive(families.with_gradients(op)), op=op))
+        except RegistryError as e:
+            errors.append(e)
+    if errors:
+        raise RegistryErrors(errors)
+    return tuple(found)
+
+
+def verify_all(derived: Sequence[Derived], cache: Path) -> None:
+    """The gate."""
+    from .verify import verify
+
+    errors = verify(derived, cache)
+    if errors:
+        raise RegistryErrors(list(errors))
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Up to SHARD ops: their kernel files, one entries file, one Python module."""
+
+    name: str
+    ops: tuple[Derived, ...]
+
+
+def shards_of(derived: Sequence[Derived], layout: Layout) -> list[Shard]:
+    """Cut the registry, in its order, into shards; adjoints stay with the op they close."""
+    shards: list[list[Derived]] = [[]]
+    for d in derived:
+        own = d.op.place == shards[-1][-1].op.place if shards[-1] else False
+        if len(shards[-1]) >= SHARD and not own:
+            shards.append([])
+        shards[-1].append(d)
+    return [Shard(f"{layout.prefix}{k}", tuple(ops)) for k, ops in enumerate(shards) if ops]
+
+
+def emit_shard(shard: Shard, layout: Layout) -> list[Path]:
+    """Write a shard's C and Python; returns its kernel files."""
+    sources: list[Path] = []
+    externs: list[str] = []
+    entries: list[centry.Entry] = []
+    texts: list[str] = []
+    public: list[str] = []
+    for d in shard.ops:
+        op = d.op
+        for template, context in families.kernel_contexts(d):
+            path = layout.work / "c" / f"{op.name}.c"
+            emit.write(path, emit.render(template, context))
+            sources.append(path)
+        sources += families.own_sources(d)
+        more_externs, more_entries = families.entries(d)
+        externs += more_externs
+        entries += more_entries
+        texts.append("\n".join(_tuple_class(op) + families.function_text(d)).rstrip() + "\n")
+        public.append(op.name)
+    context = centry.EntriesFile(shard.name, tuple(externs), tuple(entries))
+    header = layout.work / "c" / f"{shard.name}_entries.c"
+    emit.write(header, emit.render("c/entries.c.j2", context))
+    declarations = "".join(f"{e.declaration};\n" for e in entries)
+    boundary.module(
+        f"{layout.package}._{shard.name}", declarations, header.name,
+        layout.work / "c" / f"_{shard.name}.c",
+    )  # fmt: skip
+    functions = pytext.FunctionsFile(
+        shard.name, tuple(e.symbol for e in entries), tuple(texts), tuple(public)
+    )
+    emit.write(
+        layout.folder / f"{shard.name}.py", emit.render("python/functions.py.j2", functions)
+    )
+    return sources
+
+
+def _tuple_class(op: OpDef) -> list[str]:
+    if len(op.schema.outputs) < 2:
+        return []
+    fields = ", ".join(repr(o) for o in op.schema.outputs)
+    return [f'{pytext.tuple_name(op)} = named_tuple("{op.name}", ({fields},))', ""]
+
+
+def build(
+    files: Sequence[Path] = (paths.OPS_YAML,), layout: Layout = BUNDLED, jobs: int = 2,
+    progress: bool = True, gate: bool = True, link: bool = True,
+) -> Report:  # fmt: skip
+    """The whole pipeline; returns counts and the time of each stage."""
+    seconds: dict[str, float] = {}
+    clock = time.perf_counter()
+
+    def lap(stage: str) -> None:
+        nonlocal clock
+        now = time.perf_counter()
+        seconds[stage] = now - clock
+        clock = now
+
+    ops = parse(files)
+    lap("parse")
+    derived = derive_all(ops)
+    lap("derive")
+    if gate:
+        verify_all(derived, layout.work / "verify")
+        lap("verify")
+    plan = compile.Plan(layout.work, (paths.RUNTIME / "include", layout.work / "c"))
+    shards = shards_of(derived, layout)
+    runtime = families.runtime_sources(layout.work) if layout is BUNDLED else []
+    library = paths.GENERATED / "libopsmith.so"
+    if layout is BUNDLED:
+        plan.library(library, [plan.object(s) for s in runtime], ["-lm", "-lpthread"])
+        _core_module(plan, library)
+    for shard in shards:
+        kernels = [plan.object(s) for s in dict.fromkeys(emit_shard(shard, layout))]
+        glue = plan.object(layout.work / "c" / f"_{shard.name}.c", "cffi")
+        plan.library(
+            layout.folder / f"_{shard.name}.so", [*kernels, glue],
+            [str(library), "-Wl,-rpath,'$$ORIGIN'" if layout is BUNDLED else f"-Wl,-rpath,{library.parent}", "-lm"],
+        )  # fmt: skip
+    emit_index(derived, shards, layout)
+    lap("emit")
+    steps = compile.run(plan, jobs, progress) if link else 0
+    lap("compile")
+    return Report(len(derived), len(shards), steps, seconds)
+
+
+def _core_module(plan: compile.Plan, library: Path) -> None:
+    """The cffi module of the runtime's own functions (opsmith/boundary.h)."""
+    header = paths.RUNTIME / "include" / "opsmith" / "boundary.h"
+    text = header.read_text(encoding="utf-8")
+    target = plan.folder / "c" / "_runtime.c"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    boundary.module(
+        "opsmith._generated._runtime", text, "opsmith/boundary_module.h", target, boundary.INSTALL
+    )
+    plan.library(
+        paths.GENERATED / "_runtime.so", [plan.object(target, "cffi")],
+        [str(library), "-Wl,-rpath,'$$ORIGIN'"],
+    )  # fmt: skip
+
+
+def emit_index(derived: Sequence[Derived], shards: Sequence[Shard], layout: Layout) -> None:
+    """What the frontend needs to know about the ops: shards, methods, operators, aliases."""
+    emit.write(layout.folder / "__init__.py", '"""Generated by opsmithc. Do not edit."""\n')
+    emit.write(layout.folder / "index.py", families.index_text(derived, [s.name for s in shards]))
+
+
+__all__ = ["BUNDLED", "Body", "Compose", "Out", "Report", "build"]

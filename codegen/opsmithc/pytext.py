@@ -1,0 +1,743 @@
+"""In: ops with their gradients. Out: the text of their Python functions.
+
+Must not know: kernels. One function text per op and variant; gradients appear twice, from one
+tree: on raw handles (``b_op``, may consume its cotangent) and as recorded calls (``r_op``).
+A node is ``[-seq, backward, *edges, *saved]``; saved values are addressed from the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .abi import encode
+from .derive.op import Derived, Gradient, cotangent, differentiable_outputs
+from .formula import (
+    Attr, Binary, Call, Compare, IfExp, Item, Logic, Name, Nil, Node, Num, Seq, Str, Unary, names,
+    substitute, transform, unparse,
+)  # fmt: skip
+from .lower.pointwise import NUMBERS, number_params
+from .opdef import Body, Compose, OpDef, Out, Reduce, Scan, View
+from .schema import Param
+
+_OPERATORS = {"+", "-", "*", "/", "**", "//", "%", "&", "|", "^", "@", "<<", ">>"}
+_UNARY = {"-": "-", "~": "~"}
+SHAPE_OF = "shape_of_"
+SHAPE = "shape"  # a reduce's node keeps its input's shape under this name
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionsFile:
+    """Context of templates/python/functions.py.j2."""
+
+    shard: str
+    symbols: tuple[str, ...]  # C functions bound at the top
+    texts: tuple[str, ...]
+    public: tuple[str, ...]
+
+
+def signature(op: OpDef, method: bool = False) -> str:
+    """Python parameters of the op, as PyTorch writes them."""
+    parts: list[str] = []
+    for i, p in enumerate(op.schema.params):
+        if p.kwonly and (i == 0 or not op.schema.params[i - 1].kwonly):
+            parts.append("*")
+        parts.append(_parameter(op, p))
+    if "out" in op.variants:
+        if "*" not in parts:
+            parts.append("*")
+        parts.append("out=None")
+    return ", ".join(parts)
+
+
+def _parameter(op: OpDef, p: Param) -> str:
+    name = safe(p.name)
+    if p.default is None:
+        return name
+    if p.default in {q.name for q in op.schema.params}:
+        return f"{name}=None"
+    default = {"true": "True", "false": "False"}.get(p.default, p.default)
+    return f"{name}={default}"
+
+
+def safe(name: str) -> str:
+    """A Python identifier for a schema name (``self``/keywords are renamed)."""
+    return name + "_" if name in ("lambda", "from", "global", "in", "is", "not", "pass") else name
+
+
+# Trees as Python ---------------------------------------------------------------------------------
+
+
+def python(node: Node, local: frozenset[str] = frozenset()) -> str:
+    """A tensor-level formula as calls of public functions and operators."""
+
+    def wrap(n: Node) -> str:
+        text = python(n, local)
+        return f"({text})" if isinstance(n, Binary | Compare | Unary | IfExp) else text
+
+    match node:
+        case Num(value=float() as v) if v != v or v in (float("inf"), float("-inf")):
+            return f'float("{v}")'
+        case Num() | Str() | Nil():
+            return unparse(node)
+        case Name(id="n"):
+            return "count"
+        case Name(id=name):
+            return safe(name)
+        case Unary(op="not", arg=a):
+            return f"_f.logical_not({python(a, local)})"
+        case Unary(op=op, arg=a):
+            return f"{op}{wrap(a)}"
+        case Binary(op=op, left=a, right=b):
+            return f"{wrap(a)} {op} {wrap(b)}"
+        case Compare(op=op, left=a, right=b):
+            return f"{wrap(a)} {op} {wrap(b)}"
+        case Logic(op=op, args=args):
+            text = python(args[0], local)
+            for a in args[1:]:
+                text = f"_f.logical_{op}({text}, {python(a, local)})"
+            return text
+        case Call(fn="size", args=(x, d)):
+            return f"{wrap(x)}.shape[{python(d, local)}]"
+        case Call(fn="numel", args=(x,)):
+            return f"{wrap(x)}.numel()"
+        case Call(fn="len", args=(x,)):
+            return f"len({python(x, local)})"
+        case Call(fn=fn, args=args, kwargs=kwargs):
+            parts = [python(a, local) for a in args]
+            parts += [f"{k}={python(v, local)}" for k, v in kwargs]
+            return f"_f.{fn}({', '.join(parts)})"
+        case Attr(base=base, name=name):
+            return f"{wrap(base)}.{name}"
+        case Item(base=base, index=index):
+            return f"{wrap(base)}[{', '.join(python(i, local) for i in index)}]"
+        case IfExp(test=t, then=a, other=b):
+            return f"{wrap(a)} if {static(t)} else {wrap(b)}"
+        case Seq(items=items):
+            return f"[{', '.join(python(i, local) for i in items)}]"
+    raise AssertionError(f"no Python for {node}")
+
+
+def static(node: Node) -> str:
+    """A condition on values known at call time, as plain Python."""
+    match node:
+        case Logic(op=op, args=args):
+            return f" {op} ".join(f"({static(a)})" for a in args)
+        case Unary(op="not", arg=a):
+            return f"not ({static(a)})"
+        case Compare(op=op, left=a, right=b):
+            return f"{static(a)} {op} {static(b)}"
+        case _:
+            return python(node)
+
+
+# Records -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a node of the op keeps, and how its backward reads it."""
+
+    derived: Derived
+    edges: tuple[str, ...]  # differentiable parameters, in schema order
+    saved: tuple[str, ...]  # tensors, outputs and numbers, in order; position k is n[k - len]
+    grads: tuple[Gradient, ...]
+
+    def at(self, name: str) -> str:
+        """Where a saved value stands in the node."""
+        return f"n[{self.saved.index(name) - len(self.saved)}]"
+
+    def edge(self, param: str) -> str:
+        """Where a parameter's edge stands in the node."""
+        return f"n[{2 + self.edges.index(param)}]"
+
+
+def record_of(derived: Derived, defaults: bool = False) -> Record:
+    """The record; with ``defaults`` number parameters are folded to their default values."""
+    op = derived.op
+    fold: dict[str, Node] = {}
+    if defaults:
+        from .formula import parse
+
+        fold = {
+            p.name: parse(p.default)
+            for p in op.schema.params
+            if p.kwonly and p.default is not None and p.name in number_params(op)
+        }
+    from .derive.algebra import simplify
+
+    def folded(g: Gradient) -> Gradient:
+        formula = simplify(substitute(g.formula, fold)) if fold else g.formula
+        formula = transform(formula, _shape_name)
+        known = {p.name for p in op.schema.params} | set(op.schema.outputs)
+        reads = tuple(n for n in names(formula) if n in known or n.startswith(SHAPE_OF))
+        return Gradient(g.param, formula, g.declared, g.elementwise, reads)
+
+    grads = tuple(folded(g) for g in derived.gradients.values())
+    edges = tuple(p.name for p in op.schema.params if p.name in derived.gradients)
+    reads: dict[str, None] = {}
+    for g in grads:
+        reads |= dict.fromkeys(g.reads)
+    if isinstance(op.meaning, Reduce):
+        reads |= dict.fromkeys(p.name for p in op.schema.params if p.name in ("dim", "keepdim"))
+    order = [p.name for p in op.schema.params] + list(op.schema.outputs)
+    saved = tuple(n for n in order if n in reads)
+    saved += tuple(n for n in reads if n.startswith(SHAPE_OF))
+    if isinstance(op.meaning, Reduce):
+        saved += (SHAPE,)
+    return Record(derived, edges, saved, grads)
+
+
+def _shape_name(node: Node) -> Node:
+    """``input.shape`` alone is kept as a tuple: no need to hold the tensor."""
+    if isinstance(node, Attr) and node.name == "shape" and isinstance(node.base, Name):
+        return Name(SHAPE_OF + node.base.id)
+    return node
+
+
+def _is_list(op: OpDef, name: str) -> bool:
+    return any(p.name == name and p.type.is_list and p.type.base == "Tensor" for p in op.schema.params)
+
+
+def node_text(record: Record, suffix: str, extra: str = "", stamp: str = "seq()") -> str:
+    """The node literal, saving only what the wanted gradients read."""
+    op = record.derived.op
+    tensors = {p.name for p in op.schema.tensors}
+    edges = []
+    for e in record.edges:
+        if _is_list(op, e):
+            edges.append(f"*[t._node for t in {safe(e)}]")
+        elif op.schema.param(e).type.optional:
+            edges.append(f"None if {safe(e)} is None else {safe(e)}._node")
+        else:
+            edges.append(f"{safe(e)}._node")
+    saved = []
+    for name in record.saved:
+        if name == SHAPE:
+            saved.append(f"{safe(op.schema.params[0].name)}.shape")
+            continue
+        if name.startswith(SHAPE_OF):
+            saved.append(f"{safe(name.removeprefix(SHAPE_OF))}.shape")
+            continue
+        readers = [g.param for g in record.grads if name in names(g.formula)]
+        text = f"saved_{name}" if name in op.schema.outputs else safe(name)
+        if name in tensors and len(readers) < len(record.edges):
+            wanted = " or ".join(f"{safe(r)}._node is not None" for r in readers)
+            text = f"{text} if {wanted} else NONE"
+        saved.append(text)
+    parts = [stamp, f"b_{op.name}{suffix}", *edges, *saved] + ([extra] if extra else [])
+    return f"[{', '.join(parts)}]"
+
+
+def backward_texts(derived: Derived, record: Record, suffix: str) -> list[str]:
+    """``b_op`` on raw handles and ``r_op`` as recorded calls."""
+    recorded = _recorded(record, suffix)
+    name = f"{derived.op.name}{suffix}"
+    kernel = [g for g in record.grads if g.elementwise and unparse(g.formula) != "g"]
+    if isinstance(derived.op.meaning, Out) and all(g.elementwise for g in record.grads):
+        raw = _raw_pointwise(record, kernel, suffix)
+    else:
+        raw = [f"b_{name} = raw(r_{name})"]
+    return [*recorded, *raw, f'attach(b_{name}, r_{name}, "{derived.op.name}", {len(record.edges)})', ""]
+
+
+def _recorded(record: Record, suffix: str) -> list[str]:
+    op = record.derived.op
+    lines = [f"def r_{op.name}{suffix}(n, g):"]
+    outputs = differentiable_outputs(op)
+    if len(outputs) > 1:
+        lines.append(f"    {', '.join(cotangent(op, o) for o in outputs)} = g")
+    for name in record.saved:
+        if name == SHAPE:
+            lines.append(f"    {SHAPE} = n[-1]")
+        elif name.startswith(SHAPE_OF):
+            lines.append(f"    {safe(name)} = {record.at(name)}")
+        elif name in op.schema.outputs:
+            lines.append(f"    {safe(name)} = saved_output(n, {record.at(name)[2:-1]})")
+        elif op.schema.param(name).type.is_tensor:
+            edge = record.edge(name) if name in record.edges and not _has_list(record) else "None"
+            lines.append(f"    {safe(name)} = saved_input(n, {record.at(name)[2:-1]}, {edge})")
+        else:
+            lines.append(f"    {safe(name)} = {record.at(name)}")
+    if isinstance(op.meaning, Reduce):
+        lines += _unreduce(record)
+    single = len(record.grads) == 1
+    values = []
+    for g in record.grads:
+        text = python(g.formula)
+        if _is_list(op, g.param):
+            lines.append(f"    return tuple({text})")
+            return [*lines, ""]
+        if single:
+            lines.append(f"    return ({text},)")
+            return [*lines, ""]
+        values.append(f"None if {record.edge(g.param)} is None else {text}")
+    lines.append("    return (")
+    lines += [f"        {v}," for v in values]
+    lines.append("    )")
+    return [*lines, ""]
+
+
+def _has_list(record: Record) -> bool:
+    return any(_is_list(record.derived.op, e) for e in record.edges)
+
+
+def _unreduce(record: Record) -> list[str]:
+    """A reduce's gradient is written over its unreduced space: expand g and outputs first."""
+    op = record.derived.op
+    params = [p.name for p in op.schema.params]
+    dim = "dim" if "dim" in params else "None"
+    keepdim = "keepdim" if "keepdim" in params else "False"
+    read = {n for g in record.grads for n in names(g.formula)}
+    lines = [
+        f"    {name} = unreduce({name}, {SHAPE}, {dim}, {keepdim})"
+        for name in ("g", *(o for o in op.schema.outputs if o in read))
+    ]
+    if "n" in read:
+        lines.insert(0, f"    count = reduced_count({SHAPE}, {dim})")
+    return lines
+
+
+def _raw_pointwise(record: Record, kernel: list[Gradient], suffix: str) -> list[str]:
+    op = record.derived.op
+    name = f"{op.name}{suffix}"
+    identity = [g for g in record.grads if g not in kernel]
+    lines = [f"def b_{name}(n, g):"]
+    if not kernel:
+        if len(record.grads) == 1:
+            return [*lines, "    return (g,)", ""]
+        wanted = [record.edge(g.param) for g in record.grads]
+        lines.append(f"    return share(g, {', '.join(f'{w} is not None' for w in wanted)})")
+        return [*lines, ""]
+    all_kernel = _kernel_params(record.derived)
+    args = ["g"] + [
+        f"{record.at(t)}._h" if t in record.saved else "NONE_H"
+        for t in _kernel_reads(record.derived)
+    ]
+    numbers = [
+        f"*scalar({record.at(p)})" if p in record.saved else f"*scalar({_default(op, p)})"
+        for p in number_params(op)
+    ]
+    checked = [record.at(t) for t in _kernel_reads(record.derived) if t in record.saved]
+    if len(record.grads) == 1:
+        mask = "1"
+    else:
+        bits = []
+        for k, param in enumerate(all_kernel):
+            if param in [g.param for g in kernel]:
+                bits.append(f"({record.edge(param)} is not None) << {k}" if k else f"({record.edge(param)} is not None)")
+        mask = " | ".join(bits)
+    consume = "1" if not identity else "0"
+    call = f"c_{op.name}_backward({', '.join([*args, *numbers, 'MASK', consume, 'n[0]'])})"
+    if len(record.grads) == 1:
+        lines.append(f"    h = {call.replace('MASK', mask)}")
+        lines.append("    return (h,) if h else backward_failed(n, g)")
+        return [*lines, ""]
+    lines.append(f"    mask = {mask}")
+    if identity:
+        lines.append("    if mask:")
+        lines.append(f"        h = {call.replace('MASK', 'mask')}")
+        lines.append("        if not h:")
+        lines.append("            return backward_failed(n, g)")
+    else:
+        lines.append(f"    h = {call.replace('MASK', 'mask')}")
+        lines.append("    if not h:")
+        lines.append("        return backward_failed(n, g)")
+    results = []
+    if identity:
+        wanted = " + ".join(f"({record.edge(g.param)} is not None)" for g in identity)
+        lines.append(f"    hold(g, {wanted})")
+    for g in record.grads:
+        if g in kernel:
+            k = all_kernel.index(g.param)
+            results.append(f"next_output({k}) if mask & {1 << k} else None")
+        else:
+            results.append(f"g if {record.edge(g.param)} is not None else None")
+    lines.append("    return (")
+    lines += [f"        {r}," for r in results]
+    lines.append("    )")
+    return [*lines, ""]
+
+
+def _kernel_params(derived: Derived) -> list[str]:
+    """Parameters whose gradients the backward kernel computes, in its output order."""
+    return [
+        g.param for g in derived.gradients.values() if g.elementwise and unparse(g.formula) != "g"
+    ]
+
+
+def _kernel_reads(derived: Derived) -> list[str]:
+    """Tensors and outputs the backward kernel reads besides g, in its input order."""
+    read = {
+        n for g in derived.gradients.values()
+        if g.elementwise and unparse(g.formula) != "g" for n in names(g.formula)
+    }  # fmt: skip
+    op = derived.op
+    return [p.name for p in op.schema.tensors if p.name in read] + [
+        o for o in op.schema.outputs if o in read
+    ]
+
+
+def _default(op: OpDef, name: str) -> str:
+    default = op.schema.param(name).default
+    return {"true": "True", "false": "False", None: "0"}.get(default, str(default))
+
+
+# Functions ---------------------------------------------------------------------------------------
+
+
+def result_lines(op: OpDef, derived: Derived, record: Record | None, suffix: str, indent: int,
+                 rare: bool, before: tuple[str, ...] = (), view: str = "") -> list[str]:
+    """From a handle ``h`` to the returned tensor(s), recording when asked to."""
+    p = " " * indent
+    lines = [f"{p}if h > 0.0:", f"{p}    r = new(Tensor)", f"{p}    r._h = h"]
+    lines += [f"{p}    r._node = r._shape = None"]
+    lines += [f"{p}    r._view = {view}"] if view else []
+    lines += _return(op, p + "    ", "None")
+    if record is None or not record.edges:
+        return lines
+    lines += [f"{p}if h < 0.0:"]
+    lines += [f"{p}    {b}" for b in before]
+    lines += [f"{p}    r = new(Tensor)", f"{p}    r._shape = None"]
+    lines += [f"{p}    r._view = {view}"] if view else []
+    saves = [o for o in record.saved if o in op.schema.outputs]
+    outs = differentiable_outputs(op)
+    if rare:
+        likes = ", ".join(f"like({safe(e)})" for e in record.edges)
+        lines += [f"{p}    if h < LIMIT:", f"{p}        r._h = h + RARE"]
+        lines += _save_outputs(op, saves, p + "        ")
+        lines += [f"{p}        r._node = {node_text(record, suffix + '_rare', f'({likes},)')}"]
+        lines += _return(op, p + "        ", "r._node")
+    lines += [f"{p}    r._h = h"]
+    lines += _save_outputs(op, saves, p + "    ")
+    node = node_text(record, suffix)
+    if len(outs) > 1:
+        lines += [f"{p}    node = {node}", f"{p}    r._node = (node, 0)"]
+        lines += _return(op, p + "    ", "node")
+    else:
+        lines += [f"{p}    r._node = {node}"]
+        lines += _return(op, p + "    ", "r._node")
+    return lines
+
+
+def _save_outputs(op: OpDef, saves: list[str], p: str) -> list[str]:
+    lines = []
+    for o in saves:
+        k = op.schema.outputs.index(o)
+        lines.append(f"{p}saved_{o} = " + ("alias(r._h)" if k == 0 else f"alias(next_output({k}))"))
+    return lines
+
+
+def _return(op: OpDef, p: str, node: str) -> list[str]:
+    outputs = op.schema.outputs
+    if len(outputs) == 1:
+        return [f"{p}return r"]
+    carriers = differentiable_outputs(op)
+    rest = []
+    for k, o in enumerate(outputs[1:], start=1):
+        if o in carriers and node == "node":
+            rest.append(f"further({k}, (node, {carriers.index(o)}))")
+        else:
+            rest.append(f"further({k}, None)")
+    return [f"{p}return {tuple_name(op)}(r, {', '.join(rest)})"]
+
+
+def tuple_name(op: OpDef) -> str:
+    """The named tuple class of an op with several outputs."""
+    return f"T_{op.name}"
+
+
+def _doc(op: OpDef) -> list[str]:
+    short = op.doc.get("short", f"{op.name}.")
+    lines = [f'    """{short}']
+    if op.doc.get("long"):
+        lines += ["", *("    " + line for line in op.doc["long"].strip().splitlines())]
+    lines += ["", f"    Schema: ``{op.schema}``"]
+    if isinstance(op.meaning, Out):
+        for o, by_class in op.meaning.outputs.items():
+            for kind, f in by_class.items():
+                lines.append(f"    Formula: ``{o} = {f.text}``" + (f" for {kind}" if kind else ""))
+    if op.doc.get("source"):
+        lines += [f"    Source: {op.doc['source']}"]
+    if op.doc.get("example"):
+        lines += ["", f"    Example: ``{op.doc['example']}``"]
+    escaped = [line.replace("\\", "\\\\") for line in lines]
+    return [*escaped, '    """']
+
+
+def arguments(op: OpDef) -> str:
+    """The call's own arguments, for error messages and retries."""
+    return ", ".join(
+        f"{safe(p.name)}={safe(p.name)}" if p.kwonly else safe(p.name) for p in op.schema.params
+    )
+
+
+def pointwise_text(derived: Derived) -> list[str]:
+    """Function, in-place function and operator of a pointwise op."""
+    op = derived.op
+    n = op.name
+    full = record_of(derived)
+    short = record_of(derived, defaults=True)
+    folded = full.saved != short.saved or any(
+        a.formula != b.formula for a, b in zip(full.grads, short.grads, strict=True)
+    )
+    rare = len(op.schema.tensors) > 1
+    lines: list[str] = []
+    if derived.gradients:
+        lines += backward_texts(derived, full, "_full" if folded else "")
+        if folded:
+            lines += backward_texts(derived, short, "")
+        if rare:
+            for suffix in ("", "_full") if folded else ("",):
+                lines.append(f"b_{n}{suffix}_rare = undo_broadcast(b_{n}{suffix}, r_{n}{suffix})")
+            lines.append("")
+    tensors = [p.name for p in op.schema.tensors]
+    numbers = list(number_params(op))
+    kw = [p for p in op.schema.params if p.name in numbers]
+    out = "out" in op.variants
+    rec = full if derived.gradients else None
+    lines += [f"def {n}({signature(op)}):", *_doc(op), "    try:"]
+    fast = [f"{safe(p.name)} == {_default(op, p.name)}" for p in kw if p.default is not None]
+    plain = all(p.default is not None for p in kw)
+    cond = " and ".join((["out is None"] if out else []) + fast)
+    body: list[str] = []
+    pad = "        "
+    if plain:
+        if len(tensors) == 2:
+            a, b = tensors
+            body += [
+                f"{pad}t = {b}.__class__",
+                f"{pad}if t is float:",
+                f"{pad}    h = c_{n}_d({a}._h, {b})",
+                f"{pad}elif t is int:",
+                f"{pad}    h = c_{n}_i({a}._h, {b})",
+                f"{pad}else:",
+                f"{pad}    h = c_{n}({a}._h, {b}._h)",
+            ]
+        else:
+            body += [f"{pad}h = c_{n}({', '.join(f'{t}._h' for t in tensors)})"]
+    general = _general_call(op, "out._h if out is not None else 0.0" if out else "0.0", "0",
+                            "-seq() if out is not None else 0.0" if out else "0.0")
+    if plain and cond:
+        lines += [f"        if {cond}:", *("    " + b for b in body)]
+        lines += ["        else:"]
+        if out:
+            lines += [f"            if out is not None: refuse_recorded_out({', '.join(tensors)}, name={n!r})"]
+        lines += [f"            h = {general}"]
+    elif plain:
+        lines += body
+    else:
+        if out:
+            lines += [f"        if out is not None: refuse_recorded_out({', '.join(tensors)}, name={n!r})"]
+        lines += [f"        h = {general}"]
+    lines += ["    except (AttributeError, TypeError, OverflowError):"]
+    lines += [f"        return retry({n}, {arguments(op)}{', out=out' if out else ''})"]
+    before = _wrap_numbers(rec, tensors, full)
+    if out:
+        lines += ["    if out is not None and h > 0.0:", "        out._shape = None", "        return out"]
+    if folded and cond:
+        lines += [f"    if {' and '.join(fast)}:"]
+        lines += result_lines(op, derived, short if derived.gradients else None, "", 8, rare, before)
+        lines += ["    else:"]
+        lines += result_lines(op, derived, rec, "_full", 8, rare, before)
+    else:
+        lines += result_lines(op, derived, rec, "_full" if folded else "", 4, rare, before)
+    lines += [f"    return failed({n}, {arguments(op)}{', out=out' if out else ''})", ""]
+    if "inplace" in op.variants:
+        lines += _inplace(derived, full, "_full" if folded else "", rare)
+    lines += _operator(derived, short, tensors, rare, plain)
+    return lines
+
+
+def _wrap_numbers(record: Record | None, tensors: list[str], full: Record) -> tuple[str, ...]:
+    """Numbers become 0-d tensors when recorded, so that every operand has a node and a handle."""
+    if record is None or len(tensors) != 2:
+        return ()
+    b = tensors[1]
+    return (f"if {b}.__class__ is float or {b}.__class__ is int: {b} = number({b})",)
+
+
+def _general_call(op: OpDef, dst: str, inplace: str, stamp: str, first: str = "") -> str:
+    parts = []
+    for k, p in enumerate(op.schema.tensors):
+        name = first if first and k == 0 else safe(p.name)
+        parts.append(f"*operand({name})")
+    parts += [f"*scalar({safe(p)})" for p in number_params(op)]
+    return f"c_{op.name}_s({', '.join([*parts, dst, inplace, stamp])})"
+
+
+def _inplace(derived: Derived, record: Record, suffix: str, rare: bool) -> list[str]:
+    """``op_``: writes into its first argument."""
+    op = derived.op
+    n, first = op.name, op.schema.tensors[0].name
+    sig = ", ".join(
+        part for part in signature(op).split(", ") if part not in ("out=None",)
+    )
+    if sig.endswith(", *"):
+        sig = sig[:-3]
+    lines = [f"def {n}_({sig}):", f'    """In-place :func:`{n}`; returns its first argument."""']
+    lines += [f"    if {first}._node is not None: check_inplace({first})"]
+    others = [p.name for p in op.schema.tensors[1:]]
+    overwritten = record.edges and first in record.saved
+    if overwritten:
+        lines += [f"    original = {first}"]
+        readers = [g.param for g in record.grads if first in names(g.formula)]
+        wanted = " or ".join(f"has_node({safe(r)})" for r in readers)
+        lines += [f"    if ({wanted}) and grad_enabled(): original = copy_of({first})"]
+    lines += ["    stamp = seq()", "    try:"]
+    lines += [f"        h = {_general_call(op, f'{first}._h', '1', '-stamp')}"]
+    lines += ["    except (AttributeError, TypeError, OverflowError):"]
+    args = ", ".join(a for a in arguments(op).split(", "))
+    lines += [f"        return retry({n}_, {args})"]
+    lines += ["    if h > 0.0:", f"        return {first}"]
+    if record.edges:
+        lines += ["    if h < 0.0:"]
+        for o in others:
+            lines += [f"        if {o}.__class__ is not Tensor: {o} = as_operand({o})"]
+        saves = [o for o in record.saved if o in op.schema.outputs]
+        lines += [f"        saved_{o} = alias({first}._h)" for o in saves]
+        node = node_text(record, suffix + ("_rare" if rare else ""), "", "stamp")
+        if rare:
+            likes = ", ".join(f"like({e})" for e in record.edges)
+            node = node_text(record, suffix + "_rare", f"({likes},)", "stamp")
+        if overwritten:
+            k = len(record.edges) + 2
+            items = node[1:-1].split(", ")
+            items = [
+                "original" + i[len(first):] if j >= k and (i == first or i.startswith(first + " if")) else i
+                for j, i in enumerate(items)
+            ]
+            node = f"[{', '.join(items)}]"
+        lines += [f"        return rebase({first}, {node})"]
+    lines += [f"    return failed({n}_, {args})", ""]
+    return lines
+
+
+def _operator(derived: Derived, record: Record, tensors: list[str], rare: bool, plain: bool) -> list[str]:
+    """``__add__`` and its reflection, without keyword arguments."""
+    op = derived.op
+    words = [v.partition(":")[2] for v in op.variants if v.startswith("operator:")]
+    if not words or len(tensors) != 2 or not plain:
+        return []
+    a, b = tensors
+    lines: list[str] = []
+    for word in words:
+        fn = DUNDERS.get(word)
+        if fn is None:
+            continue
+        lines += [f"def o_{fn}({a}, {b}):", f"    t = {b}.__class__", "    try:"]
+        lines += [
+            "        if t is float:",
+            f"            h = c_{op.name}_d({a}._h, {b})",
+            "        elif t is int:",
+            f"            h = c_{op.name}_i({a}._h, {b})",
+            "        else:",
+            f"            h = c_{op.name}({a}._h, {b}._h)",
+            "    except (AttributeError, TypeError, OverflowError):",
+            f"        return retry_operator({op.name}, {a}, {b})",
+        ]
+        rec = record if derived.gradients else None
+        lines += result_lines(op, derived, rec, "", 4, rare, _wrap_numbers(rec, tensors, record))
+        lines += [f"    return failed({op.name}, {a}, {b})", ""]
+        if fn not in COMPARISONS:
+            lines += [f"def o_r{fn}({b}, {a}):", f"    return retry_operator({op.name}, {a}, {b})", ""]
+    return lines
+
+
+DUNDERS = {
+    "+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "%": "mod", "**": "pow",
+    "&": "and", "|": "or", "^": "xor", "<<": "lshift", ">>": "rshift", "==": "eq", "!=": "ne",
+    "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "@": "matmul",
+}  # fmt: skip
+COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
+UNARY_DUNDERS = {"-": "neg", "~": "invert", "abs": "abs"}
+
+
+def function_text(derived: Derived, is_dims: tuple[str, ...] = ()) -> list[str]:
+    """The function of an op whose C entry takes all parameters (reduce, scan, view, index)."""
+    op = derived.op
+    n = op.name
+    record = record_of(derived)
+    lines: list[str] = []
+    if derived.gradients:
+        lines += backward_texts(derived, record, "")
+    args = [
+        encode(p, p.name in is_dims).py.replace("{x}", safe(p.name)) for p in op.schema.params
+    ]
+    lines += [f"def {n}({signature(op)}):", *_doc(op)]
+    for p in op.schema.params:
+        if p.default in {q.name for q in op.schema.params}:
+            lines += [f"    if {safe(p.name)} is None: {safe(p.name)} = {safe(p.default)}"]
+    call = ", ".join(args)
+    out = "out" in op.variants
+    passed = arguments(op) + (", out=out" if out else "")
+    lines += ["    try:", f"        h = c_{n}({call})"]
+    lines += ["    except (AttributeError, TypeError, OverflowError, KeyError):"]
+    lines += [f"        return retry({n}, {passed})"]
+    if out:
+        lines += ["    if out is not None and h: return write_out(out, h)"]
+    rec = record if derived.gradients else None
+    view = ""
+    if isinstance(op.meaning, View):
+        rest = "".join(f", {safe(p.name)}" for p in op.schema.params[1:])
+        view = f"({safe(op.schema.params[0].name)}, {n}{rest})"
+    lines += result_lines(op, derived, rec, "", 4, False, (), view)
+    lines += [f"    return failed({n}, {passed})", ""]
+    if "inplace" in op.variants:
+        first = safe(op.schema.params[0].name)
+        lines += [f"def {n}_({signature(op).replace(', *, out=None', '').replace(', out=None', '')}):",
+                  f'    """In-place :func:`{n}`; returns its first argument."""',
+                  f"    return assign({first}, {n}({arguments(op)}))", ""]
+    return lines
+
+
+def body_text(op: OpDef) -> list[str]:
+    """A composition: calls of other ops, which record themselves."""
+    assert isinstance(op.meaning, Body)
+    n = op.name
+    lines = [f"def {n}({signature(op)}):", *_doc(op)]
+    for p in op.schema.params:
+        if p.default in {q.name for q in op.schema.params}:
+            lines += [f"    if {safe(p.name)} is None: {safe(p.name)} = {safe(p.default)}"]
+    if op.schema.tensors:
+        first = safe(op.schema.tensors[0].name)
+        lines += [f"    if {first}.__class__ is not Tensor and overrides({first}): "
+                  f"return dispatch({n}, {arguments(op)})"]
+    for when, block, _ in op.meaning.cases:
+        pad = "    "
+        if when is not None:
+            lines.append(f"    if {static(when.node)}:")
+            pad = "        "
+        for name, value in block.lets:
+            lines.append(f"{pad}{safe(name)} = {python(value)}")
+        result = python(block.result)
+        if isinstance(block.result, Seq) and len(op.schema.outputs) > 1:
+            result = f"{tuple_name(op)}({result[1:-1]})"
+        if "out" in op.variants:
+            result = f"write_out(out, {result}) if out is not None else {result}"
+        lines.append(f"{pad}return {result}")
+    if op.meaning.cases[-1][0] is not None:
+        lines.append(f"    return no_case({n}, {arguments(op)})")
+    lines.append("")
+    if "inplace" in op.variants:
+        first = safe(op.schema.params[0].name)
+        lines += [f"def {n}_({signature(op).replace(', *, out=None', '').replace(', out=None', '')}):",
+                  f'    """In-place :func:`{n}`; returns its first argument."""',
+                  f"    return assign({first}, {n}({arguments(op)}))", ""]
+    return lines
+
+
+def compose_text(op: OpDef) -> list[str]:
+    """A Python function of frontend/opsmith/compose, imported on first call."""
+    assert isinstance(op.meaning, Compose)
+    module, _, function = op.meaning.function.rpartition(".")
+    n = op.name
+    out = ", out=out" if "out" in op.variants else ""
+    return [
+        f"def {n}({signature(op)}):",
+        *_doc(op),
+        f"    return compose({module!r}).{function}({arguments(op)}{out})",
+        "",
+    ]
+
+
+__all__ = ["NUMBERS", "Reduce", "Scan", "Seq"]

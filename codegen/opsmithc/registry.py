@@ -1,0 +1,396 @@
+"""In: registry text (YAML). Out: a tuple of OpDef, or every mistake in the text at once.
+
+Must not know: derivation and targets. Every scalar arrives as text (``reader.py``) and is read by
+the key it stands under; what formulas say is checked at the end, by ``semantics.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from . import formula as fm
+from .dtypes import BY_CODE, BY_NAME
+from .errors import Collector, Place, RegistryError, at, did_you_mean, listing
+from .opdef import (
+    Accumulate,
+    Body,
+    Compose,
+    DTypeRule,
+    Fast,
+    Formula,
+    Index,
+    Kink,
+    Meaning,
+    OpDef,
+    Out,
+    Reduce,
+    Reference,
+    Scan,
+    View,
+)  # fmt: skip
+from .reader import Node, Reader, compose, kind, literal
+from .schema import Schema, parse_schema
+from .semantics import Context, check
+
+T = TypeVar("T")
+MEANINGS = ("out", "reduce", "scan", "index", "view", "body", "cases", "compose", "reference")
+KEYS = (
+    "op", *MEANINGS, "fast", "dims", "let", "outside", "check", "stop", "grad", "linear",
+    "transpose", "kink", "dtype", "acc", "autocast", "variants", "alias", "random", "size",
+    "schedule", "unsupported", "tol", "doc", "samples",
+)  # fmt: skip
+DTYPE_KINDS = (
+    "same", "default", "no_opmath", "int_to_float", "int_to_long", "always_bool",
+    "complex_to_float",
+)  # fmt: skip
+VARIANTS = ("method", "inplace", "out", "hidden", "nn", "varargs", "operator", "property", "linalg")
+CLASSES = ("bool", "int", "float", "complex")
+AUTOCAST = ("low", "f32", "widest")
+FAST = ("reduce", "scan", "source", "library")
+ACCUMULATE = ("map", "identity", "combine", "finish", "let")
+ARGUMENT_CLASSES = ("bool", "integral")
+CHECK_ERRORS = ("IndexError", "ValueError", "RuntimeError", "TypeError")
+DOC = ("short", "long", "example", "source", "shape")
+SAMPLE = ("range", "values", "int_range", "dtype")  # besides the parameters
+MATRIX = (  # columns of the support matrix
+    "forward", "backward", "double backward", "jvp", "vmap", "meta", "inplace", "out", "stub",
+    "doc", "test",
+)  # fmt: skip
+UNSUPPORTED_REASONS = (
+    "data-dependent size", "integer or boolean output", "no derivative by definition", "random",
+)  # fmt: skip
+
+
+def load(path: Path, base: Iterable[OpDef] = ()) -> tuple[OpDef, ...]:
+    """Parse a registry file."""
+    return parse(path.read_text(encoding="utf-8"), path.name, base)
+
+
+def parse(source: str, file: str = "<registry>", base: Iterable[OpDef] = ()) -> tuple[OpDef, ...]:
+    """Parse registry text; raises RegistryErrors naming every mistake.
+
+    Args:
+        source: the text.
+        file: its name in messages.
+        base: ops of other registries that bodies and gradients may call.
+    """
+    errors = Collector()
+    reader = Reader(file, source, errors)
+    taken: dict[str, Place] = {}  # names and aliases
+    sound: list[OpDef] = []
+    broken: set[str] = set()
+    for node in compose(source, file, errors):
+        before = len(errors.errors)
+        reader.op, reader.places, reader.unread = "", {}, set()
+        op = None
+        with errors.catch():
+            op = _entry(reader, node)
+            for name in (op.name, *op.alias):
+                place = reader.places.get(("alias", name), op.place)
+                if name in taken:
+                    errors.add(place, f"op '{name}' is already defined at line {taken[name].line}")
+                taken.setdefault(name, place)
+        if op is not None and not reader.unread & {"the entry", "let", "dims", *MEANINGS}:
+            sound.append(op)  # what its formulas say can be judged, whatever else is wrong
+        if op is None or len(errors.errors) > before:
+            broken |= {reader.op, *(op.alias if op else ())}
+    check(Context(sound, tuple(base), frozenset(broken), errors))
+    errors.finish()
+    return tuple(sound)
+
+
+def _entry(r: Reader, node: Node) -> OpDef:
+    """Read one entry."""
+    for key, value in node.value if kind(node) == "mapping" else ():
+        if key.value == "op" and isinstance(value.value, str):  # so that every error can say it
+            r.op = value.value.partition("(")[0].strip()
+    before = len(r.errors.errors)
+    keys = r.table(node, "the entry", KEYS)
+    if len(r.errors.errors) > before:
+        r.unread.add("the entry")
+    if "op" not in keys:
+        raise r.fail(node, "an entry starts with 'op: name(...) -> Tensor'")
+    with at(r.place(keys["op"])):
+        schema = parse_schema(r.text(keys["op"], "op"))
+    stated = [m for m in MEANINGS if m in keys]
+    if len(stated) != 1:
+        found = " and ".join(f"'{m}'" for m in stated) or "none"
+        raise r.fail(node, f"expected one meaning of {listing(MEANINGS)}; found {found}")
+
+    def optional(key: str, read: Callable[[Node], T], default: T) -> T:
+        if key not in keys:
+            return default
+        try:
+            return read(keys[key])
+        except RegistryError as e:
+            r.note(e)
+            r.unread.add(key)
+            return default
+
+    try:
+        meaning = _meaning(r, stated[0], keys[stated[0]], schema)
+    except RegistryError as e:
+        r.note(e)
+        r.unread.add(stated[0])
+        meaning = Compose("", r.place(node))
+    tensor_names = tuple(p.name for p in schema.params if p.type.base == "Tensor")
+    dtype = optional("dtype", lambda n: _dtype(r, n, schema), _dtype_default(schema))
+    if "dtype" in r.unread:
+        dtype = replace(dtype, classes=dict.fromkeys(tensor_names, ""))  # not known: no kind
+    if optional("acc", lambda n: bool(r.words(n, "acc", ("wide",))), False):
+        dtype = replace(dtype, wide=True)
+    return OpDef(
+        schema=schema,
+        place=r.place(node),
+        meaning=meaning,
+        fast=optional("fast", lambda n: _fast(r, n), None),
+        grad=optional("grad", lambda n: _cotangents(r, n, "gradient", schema), {}),
+        kinks=optional("kink", lambda n: _kinks(r, n, schema), ()),
+        linear=optional("linear", lambda n: _linear(r, n, tensor_names), ()),
+        transpose=optional("transpose", lambda n: _cotangents(r, n, "transpose", schema), {}),
+        dtype=dtype,
+        dims=optional("dims", lambda n: _dims(r, n, (*tensor_names, *schema.outputs)), {}),
+        let=optional("let", lambda n: r.formula_table(n, "let"), {}),
+        outside=optional("outside", lambda n: r.formula_table(n, "outside", tensor_names), {}),
+        check=optional("check", lambda n: _check(r, n), ()),
+        stop=optional("stop", lambda n: r.formula_table(n, "stop", tensor_names), {}),
+        variants=optional("variants", lambda n: _variants(r, n), ()),
+        alias=optional("alias", lambda n: r.words(n, "alias"), ()),
+        random=optional("random", lambda n: bool(literal(r.text(n, "random"))), False),
+        size=optional("size", lambda n: r.text(n, "size"), ""),
+        schedule=optional("schedule", lambda n: r.text(n, "schedule"), ""),
+        autocast=optional("autocast", lambda n: r.words(n, "autocast", AUTOCAST)[0], ""),
+        unsupported=optional("unsupported", lambda n: _unsupported(r, n), {}),
+        tol=optional("tol", lambda n: _tol(r, n), {}),
+        doc=optional("doc", lambda n: _doc(r, n), {}),
+        samples=optional("samples", lambda n: _samples(r, n, schema), ()),
+        text="\n".join(r.lines[node.start_mark.line : node.end_mark.line]).rstrip(),
+    )
+
+
+def _cotangents(r: Reader, node: Node, what: str, schema: Schema) -> dict[str, Formula]:
+    """``{param: formula}`` for parameters that are tensors."""
+    tensors = [p.name for p in schema.params if p.type.base == "Tensor"]
+    types = {p.name: p.type for p in schema.params}
+    found = {}
+    for key, name, value in r.pairs(node, what):
+        if name in tensors:
+            found[name] = r.formula(value, f"{what} of '{name}'")
+        elif name in types:
+            r.note(r.fail(key, f"{what} of '{name}': a parameter of type {types[name]} has none; "
+                               f"tensors are {listing(tensors)}"))  # fmt: skip
+        else:
+            r.note(r.fail(key, f"{what} of '{name}': no such parameter; tensors are "
+                               f"{listing(tensors)}{did_you_mean(name, tensors)}"))  # fmt: skip
+    return found
+
+
+def _variants(r: Reader, node: Node) -> tuple[str, ...]:
+    words = r.words(node, "variants", VARIANTS)
+    for n, word in zip(r.items(node, "variants"), words, strict=True):
+        if word == "operator":
+            raise r.fail(n, "variants: an operator needs its symbol, e.g. 'operator:+'")
+    return words
+
+
+def _meaning(r: Reader, key: str, node: Node, schema: Schema) -> Meaning:
+    match key:
+        case "out":
+            return _out(r, node, schema)
+        case "reduce":
+            return Reduce(_accumulate(r, node, "reduce", len(schema.outputs)))
+        case "scan":
+            return Scan(_accumulate(r, node, "scan", len(schema.outputs)))
+        case "index":
+            text = r.text(node, "index")
+            with at(r.place(node), "index"):
+                target, value = fm.parse_assignment(text)
+            return Index(target, value, Formula(text, value, r.place(node)))
+        case "view":
+            text = r.text(node, "view")
+            with at(r.place(node), "view"):
+                tree = fm.parse(text)
+            steps = tree.items if isinstance(tree, fm.Seq) else (tree,)
+            return View(steps, Formula(text, tree, r.place(node)))
+        case "body":
+            return Body(((None, *r.block(node)),))
+        case "cases":
+            cases = []
+            for item in r.items(node, "cases"):
+                case = r.table(item, "a case", ("when", "body"))
+                if "body" not in case:
+                    raise r.fail(item, "a case needs a 'body'")
+                when = r.formula(case["when"], "when") if "when" in case else None
+                cases.append((when, *r.block(case["body"])))
+            return Body(tuple(cases))
+        case "compose":
+            return Compose(r.text(node, "compose"), r.place(node))
+    return Reference(r.text(node, "reference"), r.place(node))
+
+
+def _out(r: Reader, node: Node, schema: Schema) -> Out:
+    """``out: formula``, by class, by output, or by output and class."""
+    if isinstance(node.value, str):
+        return Out({schema.outputs[0]: {"": r.formula(node, "out")}})
+    keys = r.table(node, "out", (*CLASSES, *schema.outputs))
+    if keys and all(k in CLASSES for k in keys):
+        return Out({schema.outputs[0]: {k: r.formula(v, f"out '{k}'") for k, v in keys.items()}})
+    outputs: dict[str, Mapping[str, Formula]] = {}
+    for name, value in keys.items():
+        if isinstance(value.value, str):
+            outputs[name] = {"": r.formula(value, f"out '{name}'")}
+        else:
+            outputs[name] = r.formula_table(value, f"out '{name}'", CLASSES)
+    missing = [o for o in schema.outputs if o not in outputs]
+    if missing:
+        raise r.fail(node, f"out: no formula for output '{missing[0]}'")
+    return Out(outputs)
+
+
+def _accumulate(r: Reader, node: Node, what: str, outputs: int) -> Accumulate:
+    keys = r.table(node, what, ACCUMULATE)
+    for need in ("map", "identity", "combine"):
+        if need not in keys:
+            raise r.fail(node, f"{what}: missing '{need}'; expected map, identity, combine, finish")
+    parts = {k: r.formulas(keys[k], f"{what} {k}") for k in ("map", "identity", "combine")}
+    n = len(parts["map"])
+    for k in ("identity", "combine"):
+        if len(parts[k]) != n:
+            raise r.fail(keys[k], f"{what}: map has {n} states but {k} has {len(parts[k])}")
+    if "finish" in keys:
+        finish = r.formulas(keys["finish"], f"{what} finish")
+    else:
+        finish = tuple(
+            Formula(f"a{i}", fm.Name(f"a{i}"), r.place(keys["combine"])) for i in range(outputs)
+        )
+    if len(finish) != outputs:
+        message = f"{what}: {outputs} output(s) but {len(finish)} finish formula(s)"
+        raise r.fail(keys.get("finish", node), message)
+    let = r.formula_table(keys["let"], f"{what} let") if "let" in keys else {}
+    return Accumulate(parts["map"], parts["identity"], parts["combine"], finish, let)
+
+
+def _fast(r: Reader, node: Node) -> Fast:
+    keys = r.table(node, "fast", FAST)
+    if len(keys) != 1:
+        raise r.fail(node, f"fast: expected one of {listing(FAST)}")
+    kind, value = next(iter(keys.items()))
+    acc = _accumulate(r, value, f"fast {kind}", 1) if kind in ("reduce", "scan") else None
+    return Fast(kind, acc, "" if acc else r.text(value, "fast"), r.place(value))
+
+
+def _kinks(r: Reader, node: Node, schema: Schema) -> tuple[Kink, ...]:
+    """``{cond: {param: value}}``, or ``{param: {point: value}}`` for ``param == point``."""
+    kinks = []
+    tensors = tuple(p.name for p in schema.tensors)
+    for key, text, value in r.pairs(node, "kink"):
+        if text in tensors:
+            for at_point, point, chosen in r.pairs(value, f"kink '{text}'"):
+                with at(r.place(at_point), "kink"):
+                    fm.parse(point)
+                condition = f"{text} == {point}"
+                cond = Formula(condition, fm.parse(condition), r.place(at_point))
+                kinks.append(Kink(cond, {text: r.formula(chosen, "kink")}))
+            continue
+        if text.isidentifier():
+            hint = did_you_mean(text, tensors)
+            raise r.fail(
+                key, f"kink: '{text}' is no tensor parameter; those are {listing(tensors)}{hint}"
+            )
+        with at(r.place(key), "kink"):
+            cond = Formula(text, fm.parse(text), r.place(key))
+        kinks.append(Kink(cond, r.formula_table(value, f"kink '{text}'", tensors)))
+    return tuple(kinks)
+
+
+def _linear(r: Reader, node: Node, tensors: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    if isinstance(node.value, str) or any(
+        isinstance(n.value, str) for n in r.items(node, "linear")
+    ):
+        raise r.fail(node, "linear: expected a list of lists, e.g. [[input, other]]")
+    return tuple(r.words(n, "linear", tensors) for n in r.items(node, "linear"))
+
+
+def _dtype_default(schema: Schema) -> DTypeRule:
+    return DTypeRule("default", tuple(p.name for p in schema.params if p.type.base == "Tensor"))
+
+
+def _dtype(r: Reader, node: Node, schema: Schema) -> DTypeRule:
+    tensors = tuple(p.name for p in schema.params if p.type.base == "Tensor")
+    if isinstance(node.value, str):
+        return DTypeRule(r.words(node, "dtype", DTYPE_KINDS)[0], tensors)
+    keys = r.table(node, "dtype", ("args", "kind", "acc", *tensors))
+    classes = {
+        k: r.words(v, f"dtype of '{k}'", ARGUMENT_CLASSES)[0]
+        for k, v in keys.items()
+        if k in tensors
+    }
+    args = (
+        r.words(keys["args"], "dtype args", tensors)
+        if "args" in keys
+        else tuple(t for t in tensors if t not in classes)
+    )
+    kind = r.words(keys["kind"], "dtype kind", DTYPE_KINDS)[0] if "kind" in keys else "default"
+    wide = "acc" in keys and r.words(keys["acc"], "dtype acc", ("wide",)) == ("wide",)
+    return DTypeRule(kind, args, classes, wide)
+
+
+def _dims(r: Reader, node: Node, tensors: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    found = {}
+    for name, value in r.table(node, "dims", tensors).items():
+        for axis in r.items(value, f"dims '{name}'"):
+            r.formula(axis, f"dims '{name}'")
+        found[name] = r.words(value, f"dims '{name}'")
+    return found
+
+
+def _check(r: Reader, node: Node) -> tuple[tuple[Formula, str], ...]:
+    found = []
+    for key, text, value in r.pairs(node, "check"):
+        with at(r.place(key), "check"):
+            cond = Formula(text, fm.parse(text), r.place(key))
+        found.append((cond, r.words(value, "check", CHECK_ERRORS)[0]))
+    return tuple(found)
+
+
+def _unsupported(r: Reader, node: Node) -> dict[str, str]:
+    found = {}
+    for key, value in r.table(node, "unsupported", (*MATRIX, *BY_NAME, *BY_CODE, *CLASSES)).items():
+        reason = r.text(value, f"unsupported '{key}'")
+        if key in MATRIX and reason not in UNSUPPORTED_REASONS:  # a dtype's reason is free text
+            hint = did_you_mean(reason, UNSUPPORTED_REASONS)
+            raise r.fail(value, f"unsupported '{key}': '{reason}' is not among the reasons "
+                                f"{listing(UNSUPPORTED_REASONS)}{hint}")  # fmt: skip
+        found[key] = reason
+    return found
+
+
+def _tol(r: Reader, node: Node) -> dict[str, tuple[float, str]]:
+    """``{f32: [1e-5, reason]}``: a tolerance stands with its reason."""
+    found = {}
+    for key, value in r.table(node, "tol").items():
+        pair = [r.text(n, f"tol '{key}'") for n in r.items(value, "tol")]
+        number = literal(pair[0]) if pair else None
+        if len(pair) != 2 or not isinstance(number, int | float) or not pair[1].strip():
+            raise r.fail(value, f"tol '{key}': expected [number, reason]: a tolerance has a reason")
+        found[key] = (float(number), pair[1])
+    return found
+
+
+def _doc(r: Reader, node: Node) -> dict[str, str]:
+    return {k: r.text(v, f"doc '{k}'") for k, v in r.table(node, "doc", DOC).items()}
+
+
+def _samples(r: Reader, node: Node, schema: Schema) -> tuple[Mapping[str, object], ...]:
+    names = (*(p.name for p in schema.params), *SAMPLE)
+    found = []
+    for item in r.items(node, "samples"):
+        sample = r.table(item, "a sample", tuple(dict.fromkeys(names)))
+        found.append({k: r.value(v, f"sample '{k}'") for k, v in sample.items()})
+    return tuple(found)
+
+
+__all__ = ["KEYS", "MEANINGS", "literal", "load", "parse"]

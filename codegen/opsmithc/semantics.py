@@ -1,0 +1,272 @@
+"""In: the entries of a registry that read well. Out: what their formulas say that cannot be.
+
+Must not know: YAML, derivation or targets. Names are in scope, functions exist and take their
+arguments, truth values are no numbers, subscripts fit ``dims``, bodies have no cycle, gradients
+are linear in the cotangents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from . import formula as fm
+from .errors import Collector, FormulaError, Place, RegistryError, did_you_mean, listing
+from .intrinsics import table
+from .kinds import ROWS, STATIC, Degree, Kind, Kinds, Linearity
+from .opdef import Accumulate, Body, Formula, Index, OpDef, Reduce, Scan, View
+from .uses import Use, argument_kinds, uses
+
+ATTRIBUTES = ("ndim", "shape", "dtype", "device", "mT", "T")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is checked: entries, the ops of other registries, names whose entry did not read."""
+
+    ops: Sequence[OpDef]
+    base: Sequence[OpDef]
+    broken: frozenset[str]
+    errors: Collector
+
+
+def check(context: Context) -> None:
+    """Report every mistake to the context's collector."""
+    checker = _Checker(context)
+    for op in context.ops:
+        checker.entry(op)
+    checker.cycles()
+
+
+class _Checker:
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.ops: dict[str, OpDef] = {}
+        for op in (*context.ops, *context.base):
+            for name in (op.name, *op.alias):
+                self.ops.setdefault(name, op)
+        properties = [n for n, op in self.ops.items() if "property" in op.variants]
+        self.attributes = (*ATTRIBUTES, *properties)
+
+    def error(self, place: Place, message: str) -> None:
+        self.context.errors.errors.append(RegistryError(place, message))
+
+    # Entries -------------------------------------------------------------------------------------
+
+    def entry(self, op: OpDef) -> None:
+        refused = {use.node for use in uses(op) if not self.use(use)}
+        for param, f in (*op.grad.items(), *op.transpose.items()):
+            if f.node not in refused:
+                self.linear(op, param, f)
+        if isinstance(op.meaning, Index):
+            self.sizes(op)
+            self.ranks(op, op.meaning)
+        if isinstance(op.meaning, Reduce | Scan):
+            self.states(op, op.meaning.acc)
+        if op.fast and op.fast.acc:
+            self.states(op, op.fast.acc)
+
+    def use(self, use: Use) -> bool:
+        """Names, functions and arguments; kinds only where those are right."""
+        before = len(self.context.errors.errors)
+        bound: set[str] = set()
+        for node in fm.walk(use.node):
+            if isinstance(node, fm.Fold):
+                bound |= {v for v, _ in node.loops}
+        told: set[str] = set()
+        for node in fm.walk(use.node):
+            match node:
+                case fm.Name(id=name) if name not in {*use.scope, *bound, *told}:
+                    told.add(name)
+                    scope = tuple(dict.fromkeys((*use.scope, *bound)))
+                    self._at(use, node, f"reads '{name}'; in scope are {listing(scope)}"
+                             f"{did_you_mean(name, scope)}")  # fmt: skip
+                case fm.Attr(name=name) if name not in self.attributes:
+                    hint = did_you_mean(name, self.attributes)
+                    known = listing(self.attributes)
+                    self._at(use, node, f"reads '.{name}'; attributes are {known}{hint}")
+                case fm.Call():
+                    self.call(use, node)
+        if len(self.context.errors.errors) > before:
+            return False
+        try:
+            kind = Kinds(use.kinds, self.yields).of(use.node)
+        except FormulaError as e:
+            self.error(use.place.shifted(e.offset), f"{use.what}: {e.message}")
+            return False
+        if use.wants and kind and kind != use.wants:
+            found = "truth value" if kind == "bool" else "number"
+            wanted = "a truth value" if use.wants == "bool" else "a number"
+            text = fm.unparse(use.node)
+            self.error(use.place, f"{use.what}: expected {wanted}, found the {found} '{text}'")
+            return False
+        return True
+
+    def _at(self, use: Use, node: fm.Node, message: str) -> None:
+        self.error(use.place.shifted(node.col), f"{use.what} {message}")
+
+    def yields(self, fn: str) -> Kind:
+        """The kind of a registry op's result, where that is known."""
+        op = self.ops.get(fn)
+        return "bool" if op is not None and op.dtype.kind == "always_bool" else None
+
+    # Calls ---------------------------------------------------------------------------------------
+
+    def call(self, use: Use, node: fm.Call) -> None:
+        fn, n = node.fn, len(node.args)
+        row, op = table().get(fn), self.ops.get(fn)
+        if fn == "where" or row is not None or (fn in STATIC and op is None):
+            takes = 3 if fn == "where" else STATIC.get(fn, 0) if row is None else len(row.args)
+            if n == takes and not node.kwargs:
+                return
+            if not (use.programs and op is not None):
+                found = f"{n} and names" if node.kwargs else str(n)
+                message = f"{use.what}: {fn}() takes {takes} argument(s), found {found}"
+                self.error(use.place.shifted(node.col), message)
+                return
+        if fn in use.extra or fn in self.context.broken:
+            return
+        if use.programs and op is not None:
+            self.bind(use, node, op)
+        elif use.programs and fn in ROWS:
+            self.row(use, node)
+        elif op is not None or fn in ROWS:
+            message = f"calls the op '{fn}'; only functions of intrinsics.yaml may be called here"
+            self._at(use, node, message)
+        else:
+            known = (*table(), "where", *STATIC, *((*ROWS, *self.ops) if use.programs else ()))
+            self._at(use, node, f"calls unknown function '{fn}'{did_you_mean(fn, known)}")
+
+    def bind(self, use: Use, node: fm.Call, op: OpDef) -> None:
+        """Do the arguments fit the schema?"""
+        params = op.schema.params
+        positional = [p for p in params if not p.kwonly]
+        if len(node.args) > len(positional) and "varargs" not in op.variants:
+            self._at(use, node, f"calls {node.fn}() with {len(node.args)} arguments; "
+                     f"it is {op.schema}")  # fmt: skip
+            return
+        given = {p.name for p in positional[: len(node.args)]}
+        for key, _ in node.kwargs:
+            if key not in {p.name for p in params}:
+                hint = did_you_mean(key, [p.name for p in params])
+                self._at(use, node, f"calls {node.fn}() with unknown argument '{key}'; "
+                         f"it is {op.schema}{hint}")  # fmt: skip
+                return
+            if key in given:
+                self._at(use, node, f"calls {node.fn}() with '{key}' twice; it is {op.schema}")
+                return
+            given.add(key)
+        missing = [p.name for p in params if p.default is None and p.name not in given]
+        if missing:
+            self._at(use, node, f"calls {node.fn}() without '{missing[0]}'; it is {op.schema}")
+
+    def row(self, use: Use, node: fm.Call) -> None:
+        """A reduction over a row where the registry has no op of that name."""
+        unknown = [k for k, _ in node.kwargs if k not in ("dim", "keepdim")]
+        if not 1 <= len(node.args) <= 3 or unknown:
+            self._at(use, node, f"calls {node.fn}() with {len(node.args) + len(node.kwargs)} "
+                     f"arguments; it takes (input, dim, keepdim)")  # fmt: skip
+
+    # Gradients, monoids, subscripts, cycles ------------------------------------------------------
+
+    def linear(self, op: OpDef, param: str, f: Formula) -> None:
+        key = "gradient" if op.grad.get(param) is f else "transpose"
+        what = f"{key} of '{param}'"
+        names = frozenset({"g", *(f"g_{o}" for o in op.schema.outputs)})
+        reads = frozenset(names & set(fm.names(f.node)))
+        try:
+            degree = Linearity(reads or frozenset({"g"}), self.is_linear).of(f.node)
+        except FormulaError as e:
+            self.error(f.place.shifted(e.offset), f"{what} is not linear in g: {e.message}")
+            return
+        if degree is Degree.FREE:
+            self.error(f.place, f"{what} is not linear in g: '{f.text}' does not read g")
+
+    def is_linear(self, fn: str) -> bool:
+        """Is the registry op linear in some argument?"""
+        op = self.ops.get(fn)
+        return op is not None and (bool(op.linear) or isinstance(op.meaning, View))
+
+    def states(self, op: OpDef, acc: Accumulate) -> None:
+        """A state's map, identity and combine agree on being numbers or truth values."""
+        kinds = argument_kinds(op)
+        quiet = Kinds({**kinds, "n": "number", "i": "number"}, self.yields)
+        for k, (m, identity) in enumerate(zip(acc.map, acc.identity, strict=True)):
+            try:
+                want, got = quiet.of(m.node), quiet.of(identity.node)
+            except FormulaError:
+                return  # reported where the formula stands
+            if want and got and want != got:
+                said = "truth value" if want == "bool" else "number"
+                self.error(identity.place, f"identity '{identity.text}' of state {k} is no {said} "
+                           f"as its map '{m.text}' is")  # fmt: skip
+
+    def ranks(self, op: OpDef, index: Index) -> None:
+        """Every tensor is subscripted as often as it has dimensions."""
+        rank = {name: len(axes) for name, axes in op.dims.items()}
+        first: dict[str, fm.Item] = {}
+        tensors = {p.name for p in op.schema.tensors} | set(op.schema.outputs)
+        for root in (index.target, index.value):
+            for node in fm.walk(root):
+                if not (isinstance(node, fm.Item) and isinstance(node.base, fm.Name)):
+                    continue
+                name = node.base.id
+                if name not in tensors:
+                    continue
+                n, place = len(node.index), index.formula.place.shifted(node.col)
+                if name in rank and n != rank[name]:
+                    axes = listing(op.dims[name])
+                    self.error(place, f"index: '{fm.unparse(node)}' has {n} subscript(s), "
+                               f"but dims of '{name}' are [{axes}]")  # fmt: skip
+                elif name not in rank and name in first and n != len(first[name].index):
+                    other = fm.unparse(first[name])
+                    self.error(place, f"index: '{fm.unparse(node)}' has {n} subscript(s), "
+                               f"but '{other}' has {len(first[name].index)}")  # fmt: skip
+                first.setdefault(name, node)
+
+    def sizes(self, op: OpDef) -> None:
+        """The sizes of outputs are formulas of the inputs' and of arguments."""
+        outputs = op.schema.outputs
+        given = [text for name, axes in op.dims.items() if name not in outputs for text in axes]
+        params = tuple(p.name for p in op.schema.params)
+        known = (*dict.fromkeys(n for t in given for n in fm.names(fm.parse(t))), *params, *op.let)
+        for output in outputs:
+            for text in op.dims.get(output, ()):
+                for name in fm.names(fm.parse(text)):
+                    if name not in known and name.lower() not in known:
+                        hint = did_you_mean(name, known)
+                        scope = listing(known)
+                        message = f"dims of '{output}' reads '{name}'; in scope are {scope}{hint}"
+                        self.error(op.place, message)
+
+    def cycles(self) -> None:
+        """Bodies that end up calling themselves."""
+        calls = {op.name: self._calls(op) for op in self.context.ops}
+        done: set[str] = set()
+        for op in self.context.ops:
+            path = self._cycle(op.name, calls, [], done)
+            if path:
+                self.error(op.place, f"bodies form a cycle: {' -> '.join(path)}")
+
+    def _calls(self, op: OpDef) -> list[str]:
+        if not isinstance(op.meaning, Body):
+            return []
+        blocks = [block for _, block, _ in op.meaning.cases]
+        nodes = [n for b in blocks for n in (*(value for _, value in b.lets), b.result)]
+        names = [fn for n in nodes for fn in fm.calls(n) if fn not in table()]
+        return [self.ops[fn].name for fn in names if fn in self.ops]
+
+    def _cycle(
+        self, name: str, calls: Mapping[str, list[str]], path: list[str], done: set[str]
+    ) -> list[str]:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done:
+            return []
+        for callee in calls.get(name, ()):
+            found = self._cycle(callee, calls, [*path, name], done)
+            if found:
+                done.update(found)
+                return found
+        done.add(name)
+        return []

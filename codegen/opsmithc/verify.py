@@ -1,0 +1,286 @@
+"""In: ops with their gradients. Out: every declared or derived fact that contradicts a meaning.
+
+Must not know: targets. The gate: before any C is emitted, gradients, kinks, fast forms and monoids
+are compared with the meaning at 60 digits (``checks/``). A passed entry is remembered by the hash
+of everything its verdict depends on; failures are found again, so their places are always right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import formula as fm
+from .derive.op import Derived
+from .errors import Place, RegistryError
+from .intrinsics import Intrinsic, table
+from .opdef import Accumulate, Body, Formula, OpDef, Out, Reduce, Scan
+from .paths import PACKAGE
+
+if TYPE_CHECKING:
+    from .checks.interpret import Interpreter
+
+VERSION = 1
+_SOURCES = ("verify.py", "formula.py", "intrinsics.py", "checks", "readings", "derive")
+_TABLE = "intrinsics.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate found about one entry (or intrinsic, whose ``op`` is ``name()``)."""
+
+    op: str
+    digest: str
+    compared: int  # comparisons made
+    deferred: tuple[str, ...]  # gradients that are programs on whole tensors: tests check them
+    errors: tuple[RegistryError, ...] = ()
+    cached: bool = False
+
+
+def verify(
+    derived_ops: Iterable[Derived], cache_dir: Path | None, base: Iterable[OpDef] = ()
+) -> list[RegistryError]:
+    """Every mistake of the registry, ordered by place.
+
+    Args:
+        derived_ops: the ops to check.
+        cache_dir: the folder of ``verdicts.json``; None checks everything.
+        base: ops of other registries that bodies may call.
+    """
+    found = [e for v in verdicts(derived_ops, cache_dir, base) for e in v.errors]
+    return sorted(found, key=lambda e: (e.place.file, e.place.line, e.place.col))
+
+
+def verdicts(
+    derived_ops: Iterable[Derived], cache_dir: Path | None, base: Iterable[OpDef] = ()
+) -> list[Verdict]:
+    """One verdict an intrinsic in use, then one an entry, in registry order."""
+    listed = list(derived_ops)
+    known = _by_name([d.op for d in listed], base)
+    store = _Store(cache_dir)
+    used: dict[str, None] = {}
+    digests = []
+    for d in listed:
+        texts, functions = _depends(d.op, known)
+        used |= dict.fromkeys(functions)
+        digests.append(_hash(d.op.place.file, *texts))
+    found = [
+        store.get(f"{name}()", _hash(_rows((name,))), partial(_intrinsic, name))
+        for name in sorted(used)
+    ]
+    check = _Gate(known)
+    for d, digest in zip(listed, digests, strict=True):
+        key = f"{d.op.place.file}:{d.op.name}"
+        found.append(store.get(key, digest, partial(check.entry, d)))
+    store.save()
+    return found
+
+
+class _Gate:
+    """Checks entries; mpmath is loaded only if something must be checked."""
+
+    def __init__(self, known: Mapping[str, OpDef]) -> None:
+        self.known = known
+        self.interpreter: Interpreter | None = None
+
+    def entry(self, d: Derived, digest: str) -> Verdict:
+        """Check one entry."""
+        from .checks.interpret import Interpreter
+        from .checks.pointwise import Pointwise
+        from .checks.rows import Rows
+
+        op = d.op
+        lists = any(p.type.base == "Tensor" and p.type.is_list for p in op.schema.params)
+        if lists or not isinstance(op.meaning, Out | Reduce | Scan | Body):
+            return Verdict(op.name, digest, 0, tuple(d.gradients))
+        if self.interpreter is None:
+            self.interpreter = Interpreter(self.known.values())
+        run: Pointwise | Rows = Pointwise(d, self.interpreter)
+        try:
+            if not run.run():
+                run = Rows(d, self.interpreter)
+                run.run()
+        except (ArithmeticError, LookupError, TypeError, ValueError) as e:
+            if isinstance(op.meaning, Body):  # more than a row: tests run the program
+                return Verdict(op.name, digest, run.compared, tuple(d.gradients))
+            message = f"its formulas cannot be evaluated: {type(e).__name__}: {e}"
+            run.failed[""] = RegistryError(op.place, message)
+        errors = tuple(run.failed.values())
+        return Verdict(op.name, digest, run.compared, tuple(sorted(run.deferred)), errors)
+
+
+def _intrinsic(name: str, digest: str) -> Verdict:
+    from .checks.partials import check
+
+    compared, errors = check(table()[name], _line(name))
+    return Verdict(f"{name}()", digest, compared, (), tuple(errors))
+
+
+def check_intrinsics() -> list[RegistryError]:
+    """Check the partials of every function, used or not."""
+    return [e for name in table() for e in _intrinsic(name, "").errors]
+
+
+def _line(name: str) -> Place:
+    lines = (PACKAGE / _TABLE).read_text(encoding="utf-8").splitlines()
+    number = next((k for k, text in enumerate(lines, 1) if text.startswith(f"{name}:")), 1)
+    return Place(_TABLE, number, 1)
+
+
+def verify_program(
+    d: Derived,
+    param: str,
+    args: Mapping[str, Any],
+    call: Callable[[str, tuple[Any, ...], dict[str, Any]], Any],
+    step: float = 1e-6,
+) -> float:
+    """Compare a deferred gradient, a program of registry ops, with differences in float64.
+
+    Args:
+        d: the op.
+        param: the parameter whose gradient is checked.
+        args: every argument of the op by name, tensors as float64 arrays.
+        call: runs a registry op on arrays: ``call("cumsum", (x,), {"dim": 0})``.
+        step: of the central differences.
+
+    Returns:
+        The largest difference, relative to the largest derivative (1 where all are smaller).
+    """
+    from .readings.np import program_error
+
+    return program_error(d, param, args, call, step)
+
+
+# What a verdict depends on -----------------------------------------------------------------------
+
+
+def _by_name(ops: Sequence[OpDef], base: Iterable[OpDef]) -> dict[str, OpDef]:
+    found: dict[str, OpDef] = {}
+    for op in (*ops, *base):
+        for name in (op.name, *op.alias):
+            found.setdefault(name, op)
+    return found
+
+
+def _depends(op: OpDef, known: Mapping[str, OpDef]) -> tuple[list[str], list[str]]:
+    """Texts of the entry, of the ops it calls and of the intrinsics all of them use; the latter."""
+    ops: dict[str, OpDef] = {op.name: op}
+    functions: dict[str, None] = {}
+    todo = [op]
+    while todo:
+        for fn in called(todo.pop()):
+            if fn in table():
+                functions[fn] = None
+            if fn in known and fn not in ops:
+                ops[fn] = known[fn]
+                todo.append(known[fn])
+    return [*(o.text for o in ops.values()), _rows(tuple(functions))], list(functions)
+
+
+def called(op: OpDef) -> list[str]:
+    """Functions that the formulas of an entry call, operators included."""
+    found: dict[str, None] = {}
+    for node in formulas(op):
+        for n in fm.walk(node):
+            if isinstance(n, fm.Call):
+                found[n.fn] = None
+            elif isinstance(n, fm.Binary) and n.op in ("**", "//", "%"):
+                found[{"**": "pow", "//": "floor_divide", "%": "remainder"}[n.op]] = None
+    return list(found)
+
+
+def formulas(op: OpDef) -> list[fm.Node]:
+    """Every formula of an entry that the gate may evaluate."""
+    found: list[Formula] = [*op.grad.values(), *op.transpose.values(), *op.let.values()]
+    nodes: list[fm.Node] = []
+    for kink in op.kinks:
+        found += [kink.condition, *kink.values.values()]
+    accs: list[Accumulate] = [op.fast.acc] if op.fast and op.fast.acc else []
+    match op.meaning:
+        case Out(outputs=outputs):
+            found += [f for by_class in outputs.values() for f in by_class.values()]
+        case Reduce(acc=acc) | Scan(acc=acc):
+            accs.append(acc)
+        case Body(cases=cases):
+            for when, block, _ in cases:
+                found += [when] if when else []
+                nodes += [*(n for _, n in block.lets), block.result]
+    for acc in accs:
+        found += [*acc.map, *acc.identity, *acc.combine, *acc.finish, *acc.let.values()]
+    return [*(f.node for f in found), *nodes]
+
+
+@cache
+def _rows(functions: tuple[str, ...]) -> str:
+    """Texts of intrinsics and of those their partials call."""
+    seen: dict[str, Intrinsic] = {}
+    todo = list(functions)
+    while todo:
+        name = todo.pop()
+        if name in table() and name not in seen:
+            seen[name] = table()[name]
+            todo += [fn for p in seen[name].partials for fn in fm.calls(p)]
+    return "\n".join(seen[name].text for name in sorted(seen))
+
+
+@cache
+def _sources() -> str:
+    """The text of everything that judges."""
+    files = [p for s in _SOURCES for p in _python(PACKAGE / s)]
+    return "\n".join(p.read_text(encoding="utf-8") for p in files)
+
+
+def _python(path: Path) -> list[Path]:
+    return sorted(path.glob("*.py")) if path.is_dir() else [path]
+
+
+@cache
+def _judge() -> str:
+    return hashlib.sha256(f"{VERSION}\n{_sources()}".encode()).hexdigest()
+
+
+def _hash(*texts: str) -> str:
+    return hashlib.sha256("\0".join((_judge(), *texts)).encode()).hexdigest()
+
+
+class _Store:
+    """``verdicts.json``: the last pass of every entry."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.path = folder / "verdicts.json" if folder else None
+        self.passed: dict[str, list[Any]] = {}
+        self.changed = False
+        if self.path is not None and self.path.exists():
+            try:
+                self.passed = json.loads(self.path.read_text(encoding="utf-8"))
+            except ValueError:
+                self.passed = {}  # half-written by a crash: check again
+
+    def get(self, key: str, digest: str, check: Callable[[str], Verdict]) -> Verdict:
+        """The remembered verdict, or a new one."""
+        last = self.passed.get(key)
+        if last and last[0] == digest:
+            return Verdict(key.rpartition(":")[2], digest, last[1], tuple(last[2]), (), cached=True)
+        verdict = check(digest)
+        if not verdict.errors:
+            self.passed[key] = [digest, verdict.compared, list(verdict.deferred)]
+            self.changed = True
+        return verdict
+
+    def save(self) -> None:
+        """Write if anything was learnt; readers never see half a file."""
+        if self.path is None or not self.changed:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=self.path.parent, delete=False, suffix=".tmp"
+        ) as f:
+            json.dump(self.passed, f, indent=0, sort_keys=True)
+        os.replace(f.name, self.path)

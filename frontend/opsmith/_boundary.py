@@ -1,0 +1,49 @@
+"""The door to C: the runtime's functions, the shards of operations, errors.
+
+Raises ImportError with what to do when the libraries are not there.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, NoReturn
+
+if not getattr(sys, "_is_gil_enabled", lambda: True)():
+    raise ImportError("opsmith needs the interpreter lock: free-threaded Python is not supported yet")
+
+try:
+    from ._generated import _runtime
+except ImportError as e:  # pragma: no cover - depends on the installation
+    raise ImportError(f"opsmith's libraries are not built ({e}); run: python3 build.py") from e
+
+lib, ffi = _runtime.lib, _runtime.ffi
+lib.ops_install(1)
+
+take_status = lib.ops_take_status
+SLOW_PATH, STALE_VIEW = 7, 8
+_EXCEPTIONS = (
+    RuntimeError, RuntimeError, IndexError, TypeError, ValueError, NotImplementedError, MemoryError,
+)  # fmt: skip
+
+
+def shard(name: str, package: str = "opsmith._generated") -> Any:
+    """The C functions of a shard."""
+    return importlib.import_module(f"{package}._{name}").lib
+
+
+def error_text() -> str:
+    """The pending error's message."""
+    return ffi.string(lib.ops_error_text()).decode("utf-8", "replace")
+
+
+def raise_status(status: int) -> NoReturn:
+    """Raise the Python exception of a C status."""
+    raise _EXCEPTIONS[status if status < len(_EXCEPTIONS) else 0](error_text())
+
+
+def check(ok: Any) -> Any:
+    """A result of the runtime, or its error raised."""
+    if not ok:
+        raise_status(take_status())
+    return ok

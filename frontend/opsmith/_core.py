@@ -1,0 +1,680 @@
+"""The tensor class and what generated functions rely on: handles, nodes, slow paths.
+
+A tensor is a handle (``_h``, negative when it requires grad), a node (``_node``: a list, a Leaf or
+None), a cached shape and, for views, where it came from (``_view``: base, function, arguments).
+A node is ``[-seq, backward, *edges, *saved]``: an edge is a node, a Leaf, ``(node, k)`` for output
+k, or None. Sequence numbers grow, so an edge always points to an older node.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+from array import array
+from collections import namedtuple
+from typing import Any, NoReturn
+
+from . import _boundary
+from ._boundary import SLOW_PATH, STALE_VIEW, error_text, ffi, lib, raise_status, shard, take_status
+from ._dtypes import DEVICES, DTYPES, Size, device, dtype
+
+RARE = 2.0**50
+LIMIT = -RARE
+NO_INT = -(2**63)
+NAN = float("nan")
+seq = itertools.count(-1, -1).__next__  # node sequence numbers, negated: smaller is newer
+new = object.__new__
+
+_drop = lib.ops_drop
+_alias = lib.ops_alias
+_next = lib.ops_next_output
+_shape_key = lib.ops_shape_key
+_shape = lib.ops_shape
+_ndim = lib.ops_ndim
+_unpack = ffi.unpack
+_SHAPES: dict[float, Size] = {}
+grad_enabled = lib.ops_get_grad_enabled
+
+
+class Leaf:
+    """What a leaf that requires grad points to: its gradient and its hooks."""
+
+    __slots__ = ("__weakref__", "grad", "hooks", "post_hooks", "tensor")
+
+    def __init__(self) -> None:
+        self.grad = self.hooks = self.post_hooks = self.tensor = None
+
+
+class Tensor:
+    """A strided n-dimensional array that records what is done to it; see ``opsmith.tensor``."""
+
+    __slots__ = ("__dict__", "__weakref__", "_h", "_node", "_shape", "_view")
+
+    def __del__(self, drop=_drop):
+        try:
+            drop(self._h)
+        except AttributeError:  # never got a handle: construction failed
+            pass
+
+    @property
+    def shape(self) -> Size:
+        """The size of each dimension."""
+        s = self._shape
+        if s is None:
+            h = self._h
+            key = _shape_key(h)
+            s = _SHAPES.get(key)
+            if s is None:
+                n = _ndim(h)
+                s = Size(_unpack(_shape(h), n)) if n else Size()
+                if key >= 0:
+                    if len(_SHAPES) > 10000:
+                        _SHAPES.clear()
+                    _SHAPES[key] = s
+            self._shape = s
+        return s
+
+
+def wrap(h: float, node: Any = None) -> Tensor:
+    """A tensor for a handle; raises the pending error when there is none."""
+    if not h:
+        raise_status(take_status())
+    r = new(Tensor)
+    r._h = h
+    r._node = node
+    r._shape = None
+    return r
+
+
+def alias(h: float) -> Tensor:
+    """A tensor that shares storage and version with a handle, without node."""
+    r = new(Tensor)
+    r._h = _alias(h)
+    r._node = r._shape = None
+    return r
+
+
+def further(k: int, node: Any) -> Tensor:
+    """Output k of the last call."""
+    r = new(Tensor)
+    h = _next(k)
+    r._h = -h if node is not None else h
+    r._node = node
+    r._shape = None
+    return r
+
+
+NONE_H = lib.ops_none_handle()
+NONE = new(Tensor)
+NONE._h, NONE._node, NONE._shape = NONE_H, None, Size()
+_KEEP = NONE  # its handle is static: never dropped, since this module holds it
+
+
+# Arguments ---------------------------------------------------------------------------------------
+
+
+class _Dims(dict):
+    """Sets of axes as 64-bit masks: bit d for d >= 0, bit 64 + d for d < 0; 0 for None."""
+
+    def __missing__(self, dim: Any) -> int:
+        if dim is None:
+            mask = 0
+        elif isinstance(dim, tuple):
+            mask = 0
+            for d in dim:
+                bit = 1 << _axis(d)
+                if mask & bit:
+                    raise RuntimeError(f"dim {int(d)} appears multiple times in the list of dims")
+                mask |= bit
+        else:
+            mask = 1 << _axis(dim)
+        if not isinstance(dim, bool):
+            self[dim] = mask
+        return mask
+
+
+def _axis(d: Any) -> int:
+    d = d.__index__()
+    if not -32 <= d < 32:
+        raise IndexError(f"Dimension out of range (expected to be in range of [-32, 31], but got {d})")
+    return d & 63
+
+
+DIMS = _Dims()
+
+
+def ints(v: Any, length: int = 0) -> tuple[int, ...]:
+    """int[] as a count and four values; longer ones wait in a thread-local buffer."""
+    if v is None:
+        return -1, 0, 0, 0, 0
+    if v.__class__ is int:
+        return (length or 1, v, v, v, v)
+    n = len(v)
+    if n == 2:
+        return 2, v[0], v[1], 0, 0
+    if n == 1:
+        a = v[0]
+        return (length or 1), a, a, a, a
+    if n == 3:
+        return 3, v[0], v[1], v[2], 0
+    if n == 4:
+        return (4, *v)
+    if n == 0:
+        return 0, 0, 0, 0, 0
+    if n > 64:
+        raise RuntimeError(f"a list of at most 64 ints is expected, found {n}")
+    buffer = lib.ops_long_ints()
+    for k in range(n):
+        buffer[k] = v[k]
+    return n, 0, 0, 0, 0
+
+
+def scalar(v: Any) -> tuple[int, float, int]:
+    """A number as (kind, float, int)."""
+    t = v.__class__
+    if t is float:
+        return 1, v, 0
+    if t is int:
+        return 0, 0.0, v
+    if t is bool:
+        return 2, 0.0, int(v)
+    if v is None:
+        return 1, NAN, 0
+    if isinstance(v, Tensor):
+        return scalar(v.item())
+    if hasattr(v, "item"):
+        return scalar(v.item())
+    if isinstance(v, int):
+        return 0, 0.0, int(v)
+    return 1, float(v), 0
+
+
+def operand(v: Any) -> tuple[float, int, int]:
+    """A tensor or number operand as (handle or float, int, kind)."""
+    t = v.__class__
+    if t is float:
+        return v, 0, 1
+    if t is int:
+        return 0.0, v, 0
+    if t is bool:
+        return 0.0, int(v), 2
+    return v._h, 0, -1
+
+
+def tensors(v: Any) -> tuple[Any, int]:
+    """Tensor[] as a double array and a count."""
+    a = array("d", [t._h for t in v])
+    return ffi.from_buffer("double[]", a), len(a)
+
+
+def device_code(d: Any) -> int:
+    """A device as its number, -1 for None."""
+    return -1 if d is None else device(d).code
+
+
+def number(v: Any) -> Tensor:
+    """A Python number as a 0-d tensor that promotes like the number."""
+    t = v.__class__
+    if t is not float and t is not int and t is not bool:
+        if isinstance(v, complex) or getattr(v, "dtype", None) is not None and v.dtype.kind == "c":
+            raise TypeError("complex numbers are not supported yet")
+        v = v.item() if hasattr(v, "item") else v
+        t = v.__class__
+    try:
+        return wrap(lib.ops_make_number(1 if t is float else 2 if t is bool else 0,
+                                   float(v) if t is float else 0.0, 0 if t is float else int(v)))
+    except OverflowError:
+        raise RuntimeError("value cannot be converted to type int64_t without overflow") from None
+
+
+def is_number(v: Any) -> bool:
+    """A Python or NumPy scalar."""
+    if isinstance(v, (int, float, complex)):
+        return True
+    return hasattr(v, "dtype") and hasattr(v, "item") and not isinstance(v, Tensor) and getattr(v, "ndim", 1) == 0
+
+
+def as_operand(v: Any) -> Tensor:
+    """A tensor operand: numbers become 0-d tensors."""
+    return v if isinstance(v, Tensor) else number(v)
+
+
+# Slow paths --------------------------------------------------------------------------------------
+
+_PARAMS: dict[str, tuple[tuple[str, str], ...]] = {}  # op -> (name, type) of its parameters
+
+
+def failed(fn: Any, *args: Any, **kwargs: Any) -> Any:
+    """A call returned no handle: an error, an overriding operand, or a stale view."""
+    status = take_status()
+    if status == SLOW_PATH:
+        return dispatch(fn, *args, **kwargs)
+    if status == STALE_VIEW:
+        from .autograd.views import refresh
+
+        for a in itertools.chain(args, kwargs.values()):
+            for t in a if isinstance(a, (list, tuple)) else (a,):
+                if isinstance(t, Tensor) and lib.ops_is_stale(t._h):
+                    refresh(t)
+        return fn(*args, **kwargs)
+    raise_status(status)
+
+
+def retry(fn: Any, *args: Any, **kwargs: Any) -> Any:
+    """An argument was not what C takes: convert what PyTorch would, or say what is wrong."""
+    status = take_status()
+    if status:
+        raise_status(status)
+    name = fn.__name__
+    params = _params(name)
+    changed = False
+    values = list(args)
+    for k, (param, kind) in enumerate(params[: len(values)]):
+        values[k], was = _convert(name, param, kind, k + 1, values[k])
+        changed |= was
+    kinds = dict(params)
+    for key, v in kwargs.items():
+        if key in kinds:
+            kwargs[key], was = _convert(name, key, kinds[key], 0, v)
+            changed |= was
+    if not changed:
+        given = ", ".join(_kind(a) for a in (*args, *kwargs.values()))
+        raise TypeError(f"{name}(): received an invalid combination of arguments - got ({given})")
+    return fn(*values, **kwargs)
+
+
+def _params(name: str) -> tuple[tuple[str, str], ...]:
+    if not _PARAMS:
+        from ._generated.index import PARAMS
+
+        _PARAMS.update(PARAMS)
+    if name not in _PARAMS and name.endswith("_"):
+        name = name[:-1]
+    return _PARAMS.get(name, ())
+
+
+def _kind(v: Any) -> str:
+    return type(v).__name__ + (f" of {_kind(v[0])}" if isinstance(v, (list, tuple)) and v else "")
+
+
+def _convert(fn: str, param: str, kind: str, position: int, v: Any) -> tuple[Any, bool]:
+    """The argument as its parameter's type, and whether it changed."""
+    optional = kind.endswith("?")
+    base = kind.rstrip("?")
+    if v is None and (optional or base == "dtype"):
+        return v, False
+    where = f"(position {position}) " if position else ""
+    fail = f"{fn}(): argument '{param}' {where}must be {_public(base)}, not {_kind(v)}"
+    if base == "Tensor":
+        if isinstance(v, Tensor):
+            return v, False
+        if is_number(v):
+            return number(v), True
+        if overrides(v):
+            return v, False
+        raise TypeError(fail)
+    if base == "Tensor[]":
+        if isinstance(v, Tensor) or not hasattr(v, "__iter__"):
+            raise TypeError(fail)
+        items = [t if isinstance(t, Tensor) else None for t in v]
+        for k, t in enumerate(items):
+            if t is None:
+                raise TypeError(f"expected Tensor as element {k} in argument '{param}', but got {_kind(v[k])}")
+        return items, not isinstance(v, (list, tuple))
+    if base in ("int", "float", "bool", "Scalar"):
+        if isinstance(v, Tensor) or (is_number(v) and type(v) not in (int, float, bool)):
+            v = v.item()
+            return v, True
+        ok = {"int": int, "float": (int, float), "bool": int, "Scalar": (int, float)}[base]
+        if not isinstance(v, ok):
+            if base == "int" and hasattr(v, "__index__"):
+                return v.__index__(), True
+            raise TypeError(fail)
+        return v, False
+    if base.startswith("int["):
+        if isinstance(v, Tensor) and v.ndim == 1:
+            return tuple(v.tolist()), True
+        if isinstance(v, (list, tuple)) or hasattr(v, "__iter__"):
+            try:
+                items = tuple(x if type(x) is int else x.__index__() for x in v)
+            except (AttributeError, TypeError):
+                raise TypeError(fail) from None
+            return items, items != v or type(v) is not tuple
+        if hasattr(v, "__index__"):
+            return v.__index__(), type(v) is not int
+        raise TypeError(fail)
+    if base == "dtype":
+        if not isinstance(v, dtype):
+            raise TypeError(fail)
+        return v, False
+    return v, False
+
+
+def _public(base: str) -> str:
+    return {"Scalar": "Number", "int[]": "tuple of ints", "Tensor[]": "tuple of Tensors",
+            "dtype": "torch.dtype"}.get(base, base)  # fmt: skip
+
+
+def retry_operator(fn: Any, a: Any, b: Any) -> Any:
+    """An operator met something else than a tensor, int or float."""
+    status = take_status()
+    if status:
+        raise_status(status)
+    a_ok = isinstance(a, Tensor) or is_number(a)
+    b_ok = isinstance(b, Tensor) or is_number(b)
+    if not (a_ok and b_ok):
+        return NotImplemented
+    a = a if isinstance(a, Tensor) else number(a)
+    b = b if isinstance(b, Tensor) else number(b)
+    return fn(a, b)
+
+
+def overrides(v: Any) -> bool:
+    """Does the value's class take over function calls?"""
+    return hasattr(type(v), "__torch_function__")
+
+
+def dispatch(fn: Any, *args: Any, **kwargs: Any) -> Any:
+    """Hand a call to the top of the handler stack, or to ``__torch_function__``."""
+    from . import overrides as module
+
+    return module.handle(fn, args, kwargs)
+
+
+def no_case(fn: Any, *args: Any) -> NoReturn:
+    """No case of a body applies."""
+    shown = ", ".join(str(tuple(a.shape)) if isinstance(a, Tensor) else repr(a) for a in args)
+    raise RuntimeError(f"{fn.__name__}(): no form of the operation takes ({shown})")
+
+
+def compose(module: str) -> Any:
+    """A module of opsmith.compose, on first use."""
+    return importlib.import_module(f"opsmith.compose.{module}")
+
+
+_TUPLES: dict[str, Any] = {}
+
+
+def named_tuple(name: str, fields: tuple[str, ...]) -> Any:
+    """The result class of an op with several outputs."""
+    return namedtuple(name, fields)
+
+
+# Recording ---------------------------------------------------------------------------------------
+
+
+def attach(raw_backward: Any, recorded: Any, name: str, edges: int) -> None:
+    """Tell a backward function its recorded form and its name."""
+    raw_backward.recorded = recorded
+    raw_backward.op = name
+    raw_backward.edges = edges
+
+
+def has_node(v: Any) -> bool:
+    """Does the operand carry a gradient?"""
+    return isinstance(v, Tensor) and v._node is not None
+
+
+def like(t: Any) -> tuple[Size, int] | None:
+    """What a gradient must be brought back to."""
+    return (t.shape, lib.ops_dtype(t._h)) if t._node is not None else None
+
+
+def share(g: float, *wanted: bool) -> tuple[Any, ...]:
+    """The same gradient for several edges."""
+    extra = sum(wanted) - 1
+    for _ in range(extra):
+        lib.ops_hold(g)
+    return tuple(g if w else None for w in wanted)
+
+
+def hold(g: float, count: int) -> None:
+    """Of one reference to g make ``count`` (dropping it when none is wanted)."""
+    if count == 0:
+        _drop(g)
+    for _ in range(count - 1):
+        lib.ops_hold(g)
+
+
+def next_output(k: int) -> float:
+    """Handle of output k of the last call."""
+    return _next(k)
+
+
+def backward_failed(n: Any, g: float) -> NoReturn:
+    """A backward kernel reported an error."""
+    raise_status(take_status())
+
+
+def saved_input(n: list[Any], k: int, edge: Any) -> Any:
+    """A saved operand for recorded backward: checked, and on the graph it was saved from."""
+    t = n[k]
+    if t is None or t is NONE:
+        return None if t is None else t
+    _check_saved(n, t)
+    if t._node is edge or edge is None:
+        return t
+    r = alias(t._h)
+    r._h = -r._h
+    r._node = edge
+    return r
+
+
+def saved_output(n: list[Any], k: int) -> Tensor:
+    """A saved output for recorded backward, on its own node."""
+    t = n[k]
+    n = getattr(n, "outer", n)
+    _check_saved(n, t)
+    r = alias(t._h)
+    if n[1] is not freed:
+        r._h = -r._h
+        r._node = n
+    return r
+
+
+def _check_saved(n: list[Any], t: Tensor) -> None:
+    if not lib.ops_saved_is_valid(t._h, -float(n[0])):
+        op = getattr(n[1], "op", "an operation")
+        raise RuntimeError(
+            "one of the variables needed for gradient computation has been modified by an inplace "
+            f"operation: a tensor of shape {list(t.shape)} saved by {op} is at version "
+            f"{lib.ops_version_of(t._h)}, written after it was saved. Hint: enable anomaly detection "
+            "to find the operation, with opsmith.autograd.set_detect_anomaly(True)."
+        )
+
+
+def freed(n: Any, g: Any) -> NoReturn:
+    """Stands in a node whose saved part is gone."""
+    raise RuntimeError(
+        "Trying to backward through the graph a second time (or directly access saved tensors after "
+        "they have already been freed). Saved intermediate values of the graph are freed when you "
+        "call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward "
+        "through the graph a second time or if you need to access saved tensors after calling "
+        "backward."
+    )
+
+
+freed.recorded = freed
+freed.op = "freed"
+
+
+class _NoGrad:
+    """Gradient mode off inside raw backward functions."""
+
+    def __enter__(self) -> None:
+        self.was = grad_enabled()
+        lib.ops_set_grad_enabled(0)
+
+    def __exit__(self, *_: Any) -> None:
+        lib.ops_set_grad_enabled(self.was)
+
+
+def raw(recorded: Any) -> Any:
+    """The raw form of a backward that is written as calls: the same calls, not recorded."""
+
+    def backward(n: Any, g: Any) -> Any:
+        was = grad_enabled()
+        lib.ops_set_grad_enabled(0)
+        try:
+            if g.__class__ is float:
+                grads = recorded(n, wrap(g))
+            else:
+                grads = recorded(n, [None if x is None else wrap(x) for x in g])
+        finally:
+            lib.ops_set_grad_enabled(was)
+        return tuple([None if t is None else steal(t) for t in grads])
+
+    backward.__name__ = recorded.__name__.replace("r_", "b_", 1)
+    return backward
+
+
+def steal(t: Tensor) -> float:
+    """A handle of its own for a tensor that is about to go."""
+    lib.ops_hold(t._h)
+    return abs(t._h)
+
+
+def undo_broadcast(raw_backward: Any, recorded: Any) -> Any:
+    """Backward for operands that were broadcast or converted: sum and cast each gradient back.
+
+    The node keeps, last, what each edge's gradient must look like; the inner backward sees the node
+    without it.
+    """
+
+    def backward(n: Any, g: float) -> Any:
+        likes = n[-1]
+        grads = raw_backward(n[:-1], g)
+        return tuple([
+            h if h is None or to is None else steal(reduce_to(wrap(h), to))
+            for h, to in zip(grads, likes, strict=True)
+        ])
+
+    def recorded_backward(n: Any, g: Any) -> Any:
+        likes = n[-1]
+        inner = _Inner(n[:-1])
+        inner.outer = n
+        grads = recorded(inner, g)
+        return tuple([t if t is None or to is None else reduce_to(t, to) for t, to in zip(grads, likes, strict=True)])
+
+    attach(backward, recorded_backward, raw_backward.op, raw_backward.edges)
+    return backward
+
+
+class _Inner(list):
+    """A node without its last item, for the inner backward."""
+
+    __slots__ = ("outer",)
+
+
+def reduce_to(t: Tensor, to: tuple[Size, int]) -> Tensor:
+    """Sum over broadcast dims and convert back."""
+    from . import _functions as f
+
+    shape, code = to
+    have = t.shape
+    if have != shape:
+        lead = len(have) - len(shape)
+        dims = tuple(range(lead)) + tuple(
+            d + lead for d, s in enumerate(shape) if s == 1 and have[d + lead] != 1
+        )
+        if dims:
+            t = f.sum(t, dims, True)
+        if lead:
+            t = f.reshape(t, tuple(shape))
+    if lib.ops_dtype(t._h) != code:
+        t = t.to(DTYPES[code])
+    return t
+
+
+def unreduce(t: Tensor, shape: Size, dim: Any, keepdim: bool) -> Tensor:
+    """A reduction's result, broadcast back over the reduced dims of ``shape``."""
+    from . import _functions as f
+
+    n = len(shape)
+    if not keepdim and n:
+        if dim is None or dim == ():
+            kept = (1,) * n
+        else:
+            axes = {d % n for d in ((dim,) if isinstance(dim, int) else dim)}
+            kept = tuple(1 if d in axes else s for d, s in enumerate(shape))
+        t = f.reshape(t, kept)
+    return f.expand(t, tuple(shape))
+
+
+def reduced_count(shape: Size, dim: Any) -> int:
+    """Number of elements a reduction over ``dim`` folds into one."""
+    n = len(shape)
+    axes = range(n) if dim is None or dim == () else {d % n for d in ((dim,) if isinstance(dim, int) else dim)}
+    count = 1
+    for d in axes:
+        count *= shape[d] if n else 1
+    return count
+
+
+# In-place ----------------------------------------------------------------------------------------
+
+
+def check_inplace(t: Tensor) -> None:
+    """Refuse in-place writes that no gradient can be given for."""
+    if not grad_enabled():
+        return
+    if t._node.__class__ is Leaf:
+        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+    base = getattr(t, "_view", None)
+    if base is not None and base[0]._node.__class__ is Leaf:
+        raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+
+
+def rebase(t: Tensor, node: list[Any]) -> Tensor:
+    """``t`` was written in place by ``node``: it is the node's output now, and so for its bases."""
+    view = getattr(t, "_view", None)
+    if view is None:
+        t._h = -abs(t._h)
+        t._node = node
+        return t
+    from .autograd.views import rebase_view
+
+    return rebase_view(t, node)
+
+
+def copy_of(t: Tensor) -> Tensor:
+    """A copy of the values on the same node (what an in-place op is about to overwrite)."""
+    r = wrap(lib.ops_convert_to(t._h, -1, -1, 1, 0), t._node)
+    if t._node is not None:
+        r._h = -r._h
+    return r
+
+
+def assign(t: Tensor, value: Tensor) -> Tensor:
+    """Write the result of a functional op into ``t`` (the in-place form of compositions)."""
+    from . import _functions as f
+
+    return f.copy_(t, value)
+
+
+def refuse_recorded_out(*operands: Any, name: str) -> None:
+    """out= and gradients exclude each other."""
+    if grad_enabled() and any(has_node(t) for t in operands):
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but "
+            "one of the arguments requires grad."
+        )
+
+
+def write_out(out: Any, result: Any) -> Any:
+    """Move a result into out=."""
+    if not isinstance(result, Tensor):
+        if isinstance(result, tuple):
+            return type(result)(*[write_out(o, r) for o, r in zip(out, result, strict=True)])
+        result = wrap(abs(result))
+    if out.shape != result.shape:
+        lib.ops_swap_contents(out._h, result._h) if out.dtype == result.dtype and out.numel() == 0 else None
+        out._shape = None
+        if out.shape != result.shape:
+            raise RuntimeError(f"out has shape {list(out.shape)}, the result has shape {list(result.shape)}")
+        return out
+    _boundary.check(lib.ops_copy(out._h, result._h, -seq()))
+    return out
+
+
+__all__ = ["DEVICES", "DIMS", "LIMIT", "Leaf", "RARE", "Tensor", "error_text", "shard", "wrap"]

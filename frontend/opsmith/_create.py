@@ -1,0 +1,320 @@
+"""Making tensors: from Python data, from NumPy, filled, random seeds."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+from ._boundary import check, ffi, lib
+from ._core import Leaf, Tensor, ints, is_number, scalar, wrap
+from ._dtypes import BY_NUMPY, CPU, DTYPES, Size, bool_, device, dtype, float32, float64, int64
+
+_default = float32
+_CODES = {"f": (float64, "d"), "i": (int64, "q"), "b": (bool_, "B")}
+
+
+def get_default_dtype() -> dtype:
+    """The dtype of tensors made from Python floats."""
+    return _default
+
+
+def set_default_dtype(d: dtype) -> None:
+    """Choose the dtype of tensors made from Python floats."""
+    global _default
+    if not (isinstance(d, dtype) and d.is_floating_point):
+        raise TypeError(f"only floating-point types are supported as the default type, got {d!r}")
+    _default = d
+    lib.ops_set_default_dtype(d.code)
+
+
+def _finish(t: Tensor, requires_grad: bool) -> Tensor:
+    if requires_grad:
+        t.requires_grad_(True)
+    return t
+
+
+def tensor(
+    data: Any, *, dtype: dtype | None = None, device: Any = None, requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """A new tensor holding a copy of ``data``: a number, nested sequences, an array or a tensor.
+
+    Raises:
+        ValueError: for sequences of unequal length.
+        TypeError: for values that are no numbers.
+    """
+    if isinstance(data, Tensor):
+        t = data.detach().clone()
+        if dtype is not None or device is not None:
+            t = t.to(dtype=dtype, device=device)
+        return _finish(t, requires_grad)
+    if hasattr(data, "__array_interface__") or hasattr(data, "__array__"):
+        t = _from_array(data, dtype)
+    else:
+        t = _from_python(data, dtype)
+    if device is not None:
+        t = t.to(device=device)
+    return _finish(t, requires_grad)
+
+
+def _from_array(data: Any, d: dtype | None) -> Tensor:
+    import numpy as np
+
+    a = np.asarray(data)
+    if a.dtype.byteorder == ">":
+        a = a.astype(a.dtype.newbyteorder("="))
+    source = BY_NUMPY.get(a.dtype.name)
+    if source is None:
+        raise TypeError(
+            f"can't convert np.ndarray of type {a.dtype}. The only supported types are: "
+            f"{', '.join(BY_NUMPY)}."
+        )
+    a = np.ascontiguousarray(a).reshape(a.shape)
+    block = ffi.from_buffer("char[]", a.reshape(-1).view(np.uint8) if a.size else b"\0")
+    return wrap(lib.ops_from_block((d or source).code, source.code, block, *ints(a.shape)))
+
+
+def _from_python(data: Any, d: dtype | None) -> Tensor:
+    shape: list[int] = []
+    probe = data
+    while isinstance(probe, (list, tuple)) or (hasattr(probe, "__len__") and hasattr(probe, "__getitem__") and not isinstance(probe, (str, bytes, Tensor, dict))):
+        shape.append(len(probe))
+        if not len(probe):
+            break
+        probe = probe[0]
+    if len(shape) == 1 and shape[0] and probe.__class__ is float and not isinstance(data, Tensor):
+        try:  # a flat list of floats: the common case
+            block = array("d", data).tobytes()
+            kinds = set(map(type, data))
+            if kinds <= {float, int, bool}:
+                return wrap(lib.ops_from_block((d or _default).code, float64.code, block, *ints(shape)))
+        except TypeError:
+            pass
+    flat: list[Any] = []
+    trailing = _flatten(data, shape, 0, flat)
+    shape += trailing
+    kinds = set(map(type, flat))
+    if not flat:
+        source, typecode = float64, "d"
+    elif kinds <= {bool}:
+        source, typecode = bool_, "B"
+    elif kinds <= {bool, int}:
+        source, typecode = int64, "q"
+    elif kinds <= {bool, int, float}:
+        source, typecode = float64, "d"
+    else:
+        flat = [_number(v) for v in flat]
+        if any(isinstance(v, float) for v in flat):
+            source, typecode = float64, "d"
+        elif all(isinstance(v, bool) for v in flat):
+            source, typecode = bool_, "B"
+        else:
+            source, typecode = int64, "q"
+    target = d or (_default if source is float64 else source)
+    try:
+        block = array(typecode, flat).tobytes()
+    except OverflowError:
+        raise RuntimeError("Overflow when unpacking long") from None
+    return wrap(lib.ops_from_block(target.code, source.code, block, *ints(shape)))
+
+
+def _flatten(data: Any, shape: list[int], depth: int, flat: list[Any]) -> list[int]:
+    """Append all numbers below ``data`` to ``flat``; every level must have the length of ``shape``."""
+    if depth == len(shape):
+        if isinstance(data, Tensor) and data.ndim == 0:
+            flat.append(data.item())
+        elif isinstance(data, (list, tuple)):
+            raise ValueError(f"expected a number at dim {depth}, found a sequence of length {len(data)}")
+        else:
+            flat.append(data)
+        return []
+    if isinstance(data, Tensor):
+        data = data.tolist()
+    if not hasattr(data, "__len__") or isinstance(data, (str, bytes)):
+        raise TypeError(f"not a sequence at dim {depth}: {type(data).__name__}")
+    if len(data) != shape[depth]:
+        raise ValueError(f"expected sequence of length {shape[depth]} at dim {depth} (got {len(data)})")
+    if depth == len(shape) - 1 and all(type(v) in (int, float, bool) for v in data):
+        flat.extend(data)
+        return []
+    for v in data:
+        _flatten(v, shape, depth + 1, flat)
+    return []
+
+
+def _number(v: Any) -> Any:
+    if isinstance(v, (int, float)):
+        return v
+    if is_number(v) and not isinstance(v, complex):
+        return v.item()
+    if isinstance(v, Tensor):
+        return v.item()
+    name = type(v).__name__
+    if isinstance(v, str):
+        raise TypeError(f"new(): invalid data type '{name}'")
+    raise TypeError(f"not a number: {name}")
+
+
+def as_tensor(data: Any, dtype: dtype | None = None, device: Any = None) -> Tensor:
+    """The data as a tensor, without copying when it already fits."""
+    if isinstance(data, Tensor):
+        return data.to(dtype=dtype or data.dtype, device=device)
+    if type(data).__module__ == "numpy" and hasattr(data, "__array_interface__") and data.ndim:
+        t = from_numpy(data)
+        return t if dtype is None else t.to(dtype)
+    return tensor(data, dtype=dtype, device=device)
+
+
+_OWNERS: dict[float, Any] = {}
+_next_owner = 1.0
+
+
+@ffi.callback("void(double)")
+def _release(key: float) -> None:
+    _OWNERS.pop(key, None)
+
+
+def _adopt(owner: Any, d: dtype, address: int, shape: Any, strides: Any, readonly: bool) -> Tensor:
+    """A tensor over foreign memory, which lives as long as the tensor's storage."""
+    global _next_owner
+    key = _next_owner
+    _next_owner += 1.0
+    h = lib.ops_from_foreign(d.code, ffi.cast("char *", address), int(readonly), len(shape),
+                             list(shape) or [0], list(strides) or [0], key, _release)
+    _OWNERS[key] = owner
+    if not h:
+        del _OWNERS[key]
+    return wrap(h)
+
+
+def from_numpy(array: Any) -> Tensor:
+    """A tensor that shares memory with a NumPy array.
+
+    Raises:
+        TypeError: for other objects and dtypes opsmith lacks.
+        ValueError: for strides that are no multiple of the item size.
+    """
+    import numpy as np
+
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
+    d = BY_NUMPY.get(array.dtype.name)
+    if d is None or array.dtype.byteorder == ">":
+        raise TypeError(
+            f"can't convert np.ndarray of type {array.dtype}. The only supported types are: "
+            f"{', '.join(BY_NUMPY)}."
+        )
+    if any(s < 0 for s in array.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative "
+            "strides are not currently supported. (You can probably work around this by making a copy "
+            "of your array with array.copy().)"
+        )
+    if any(s % array.itemsize for s in array.strides):
+        raise ValueError("given numpy array strides not a multiple of the element byte size")
+    strides = [s // array.itemsize for s in array.strides]
+    return _adopt(array, d, array.__array_interface__["data"][0], array.shape, strides, not array.flags.writeable)
+
+
+def frombuffer(buffer: Any, *, dtype: dtype, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """A 1-d tensor over an object with the buffer protocol."""
+    view = memoryview(buffer)
+    n = (view.nbytes - offset) // dtype.itemsize if count < 0 else count
+    if n < 0 or offset + n * dtype.itemsize > view.nbytes:
+        raise ValueError(f"requested buffer length ({n} * {dtype.itemsize} bytes) after offset ({offset} bytes) must not be greater than actual buffer length ({view.nbytes} bytes)")
+    c = ffi.from_buffer(view)
+    address = int(ffi.cast("intptr_t", c)) + offset
+    return _finish(_adopt((c, view), dtype, address, (n,), (1,), view.readonly), requires_grad)
+
+
+def _size(size: tuple[Any, ...]) -> tuple[int, ...]:
+    if len(size) == 1 and not hasattr(size[0], "__index__"):
+        size = tuple(size[0])
+    return tuple(s if s.__class__ is int else s.__index__() for s in size)
+
+
+def _dtype_of(d: dtype | None) -> dtype:
+    if d is None:
+        return _default
+    if not isinstance(d, dtype):
+        raise TypeError(f"argument 'dtype' must be torch.dtype, not {type(d).__name__}")
+    return d
+
+
+def _device_of(d: Any) -> int:
+    return 0 if d is None else device(d).code
+
+
+def empty(*size: Any, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,
+          requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
+    """A tensor of that size with undefined values."""
+    return _finish(wrap(lib.ops_empty(_dtype_of(dtype).code, _device_of(device), *ints(_size(size)))), requires_grad)
+
+
+def full(size: Any, fill_value: Any, *, out: Any = None, dtype: dtype | None = None, layout: Any = None,
+         device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """A tensor filled with one value; without dtype, of the value's own kind."""
+    if isinstance(fill_value, Tensor):
+        fill_value = fill_value.item()
+    if dtype is None:
+        dtype = bool_ if isinstance(fill_value, bool) else int64 if isinstance(fill_value, int) else _default
+    h = lib.ops_full(_dtype_of(dtype).code, _device_of(device), *scalar(fill_value), *ints(_size((size,))))
+    return _finish(wrap(h), requires_grad)
+
+
+def zeros(*size: Any, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,
+          requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """A tensor of zeros."""
+    h = lib.ops_full(_dtype_of(dtype).code, _device_of(device), 0, 0.0, 0, *ints(_size(size)))
+    return _finish(wrap(h), requires_grad)
+
+
+def ones(*size: Any, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,
+         requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """A tensor of ones."""
+    h = lib.ops_full(_dtype_of(dtype).code, _device_of(device), 0, 0.0, 1, *ints(_size(size)))
+    return _finish(wrap(h), requires_grad)
+
+
+def _like(t: Tensor, kind: int, f: float, i: int, dtype: dtype | None, device: Any, requires_grad: bool) -> Tensor:
+    if not isinstance(t, Tensor):
+        raise TypeError(f"argument 'input' (position 1) must be Tensor, not {type(t).__name__}")
+    r = wrap(lib.ops_like(t._h, -1 if dtype is None else dtype.code, kind, f, i))
+    if device is not None:
+        r = r.to(device=device)
+    return _finish(r, requires_grad)
+
+
+def empty_like(input: Tensor, *, dtype: dtype | None = None, layout: Any = None, device: Any = None,
+               requires_grad: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
+    """Undefined values in the shape of ``input``."""
+    return _like(input, -1, 0.0, 0, dtype, device, requires_grad)
+
+
+def zeros_like(input: Tensor, *, dtype: dtype | None = None, layout: Any = None, device: Any = None,
+               requires_grad: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
+    """Zeros in the shape of ``input``."""
+    return _like(input, 0, 0.0, 0, dtype, device, requires_grad)
+
+
+def ones_like(input: Tensor, *, dtype: dtype | None = None, layout: Any = None, device: Any = None,
+              requires_grad: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
+    """Ones in the shape of ``input``."""
+    return _like(input, 0, 0.0, 1, dtype, device, requires_grad)
+
+
+def full_like(input: Tensor, fill_value: Any, *, dtype: dtype | None = None, layout: Any = None,
+              device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
+    """One value in the shape of ``input``."""
+    return _like(input, *scalar(fill_value), dtype, device, requires_grad)
+
+
+def empty_strided(size: Any, stride: Any, *, dtype: dtype | None = None, layout: Any = None, device: Any = None,
+                  requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """Undefined values with the given strides."""
+    shape, strides = list(_size((size,))), list(_size((stride,)))
+    h = lib.ops_empty_strided(_dtype_of(dtype).code, _device_of(device), len(shape), shape or [0], strides or [0])
+    return _finish(wrap(h), requires_grad)
+
+
+__all__ = ["CPU", "DTYPES", "Leaf", "Size", "check"]

@@ -1,0 +1,74 @@
+"""Attach the generated operations to Tensor: methods, operators, properties."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import _functions as f
+from ._core import Tensor, is_number
+from ._generated import index
+
+DUNDERS = {
+    "+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "%": "mod", "**": "pow",
+    "&": "and", "|": "or", "^": "xor", "<<": "lshift", ">>": "rshift", "==": "eq", "!=": "ne",
+    "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "@": "matmul",
+}  # fmt: skip
+UNARY = {"neg": "neg", "invert": "invert", "abs": "abs", "pos": "pos"}
+COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+
+
+def _varargs(fn: Any) -> Any:
+    """``x.view(2, 3)`` as well as ``x.view((2, 3))``."""
+
+    def method(self: Tensor, *sizes: Any, **kwargs: Any) -> Any:
+        if len(sizes) == 1 and not hasattr(sizes[0], "__index__"):
+            return fn(self, sizes[0], **kwargs)
+        return fn(self, sizes, **kwargs) if sizes else fn(self, **kwargs) if kwargs else fn(self, ())
+
+    method.__name__, method.__doc__ = fn.__name__, fn.__doc__
+    return method
+
+
+def _plain(fn: Any, name: str) -> Any:
+    def operator(self: Tensor, other: Any) -> Any:
+        if not (isinstance(other, Tensor) or is_number(other)):
+            return NotImplemented
+        return fn(self, other)
+
+    operator.__name__ = name
+    return operator
+
+
+def _reflected(fn: Any, name: str) -> Any:
+    def operator(self: Tensor, other: Any) -> Any:
+        if not (isinstance(other, Tensor) or is_number(other)):
+            return NotImplemented
+        return fn(other, self)
+
+    operator.__name__ = name
+    return operator
+
+
+def install() -> None:
+    """Fill the class from the generated index."""
+    for name, target, varargs in index.METHODS:
+        fn = getattr(f, target, None)
+        if fn is not None:
+            setattr(Tensor, name, _varargs(fn) if varargs else fn)
+    for name in index.PROPERTIES:
+        setattr(Tensor, name, property(getattr(f, name)))
+    for word, target, binary, inplace in index.OPERATORS:
+        fn = getattr(f, target)
+        if word in UNARY:
+            setattr(Tensor, f"__{UNARY[word]}__", fn)
+            continue
+        dunder = DUNDERS[word]
+        direct = getattr(f, f"o_{dunder}", None) if binary else None
+        setattr(Tensor, f"__{dunder}__", direct or _plain(fn, f"__{dunder}__"))
+        if dunder not in COMPARISONS:
+            setattr(Tensor, f"__r{dunder}__", _reflected(fn, f"__r{dunder}__"))
+            if inplace:
+                setattr(Tensor, f"__i{dunder}__", _plain(getattr(f, f"{target}_"), f"__i{dunder}__"))
+
+
+install()

@@ -1,0 +1,8 @@
+"""Neural-network building blocks: modules, parameters, initialisers and functional forms."""
+
+from opsmith.nn import functional, init, utils
+from opsmith.nn.modules import *  # noqa: F403
+from opsmith.nn.modules import __all__ as _modules
+from opsmith.nn.parameter import Buffer, Parameter
+
+__all__ = ["Buffer", "Parameter", "functional", "init", "utils", *_modules]

@@ -1,0 +1,118 @@
+"""Pooling in `nn.functional`: what PyTorch's signatures add to the registry's operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opsmith import Tensor
+from opsmith import _functions as _f
+from opsmith.nn._sizes import ntuple
+
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "max_pool1d",
+    "max_pool2d",
+]
+
+
+def max_pool1d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The greatest of each window of (N, C, L); with `return_indices`, where it is too."""
+    if not return_indices:
+        return _f.max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode)
+    window = ntuple(kernel_size, 1)
+    values, indices = _f.max_pool2d_with_indices(
+        input.unsqueeze(-2),
+        (1, *window),
+        (1, *(window if stride is None else ntuple(stride, 1))),
+        (0, *ntuple(padding, 1)),
+        (1, *ntuple(dilation, 1)),
+        ceil_mode,
+    )
+    return values.squeeze(-2), indices.squeeze(-2)
+
+
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The greatest of each window of (N, C, H, W); with `return_indices`, where it is too."""
+    if return_indices:
+        return _f.max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+    return _f.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def _output_size(input: Tensor, wanted: Any, n: int) -> tuple[int, ...]:
+    """The adaptive output size; None keeps the input's."""
+    wanted = (wanted,) * n if wanted is None or isinstance(wanted, int) else tuple(wanted)
+    return tuple(
+        have if size is None else size for size, have in zip(wanted, input.shape[-n:], strict=True)
+    )
+
+
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """Means over windows that divide (N, C, L) into `output_size` parts."""
+    return _f.adaptive_avg_pool1d(input, _output_size(input, output_size, 1))
+
+
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """Means over windows that divide (N, C, H, W) into `output_size` parts; None keeps a size."""
+    return _f.adaptive_avg_pool2d(input, _output_size(input, output_size, 2))
+
+
+def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """The greatest of each window that divides (N, C, H, W) into `output_size` parts."""
+    values, indices = _f.adaptive_max_pool2d(input, _output_size(input, output_size, 2))
+    return (values, indices) if return_indices else values
+
+
+def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """The greatest of each window that divides (N, C, L) into `output_size` parts."""
+    size = (1, *_output_size(input, output_size, 1))
+    values, indices = _f.adaptive_max_pool2d(input.unsqueeze(-2), size)
+    values, indices = values.squeeze(-2), indices.squeeze(-2)
+    return (values, indices) if return_indices else values
+
+
+def avg_pool1d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """The mean of each window of (N, C, L)."""
+    return _f.avg_pool1d(input, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+def avg_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """The mean of each window of (N, C, H, W)."""
+    return _f.avg_pool2d(
+        input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )

@@ -1,0 +1,38 @@
+"""The functional forms of layers, activations and losses, under PyTorch's signatures.
+
+What PyTorch's `nn.functional` and a registry entry agree on is that operation itself; the rest are
+thin wrappers, by kind in the modules imported below.
+"""
+
+from opsmith import _functions as _f
+from opsmith.nn._activations import *  # noqa: F403
+from opsmith.nn._attention import multi_head_attention_forward as multi_head_attention_forward
+from opsmith.nn._dropouts import *  # noqa: F403
+from opsmith.nn._layers import *  # noqa: F403
+from opsmith.nn._losses import *  # noqa: F403
+from opsmith.nn._margin_losses import *  # noqa: F403
+from opsmith.nn._norms import *  # noqa: F403
+from opsmith.nn._pools import *  # noqa: F403
+
+# The operations themselves. A name the registry does not have yet is no attribute of this module.
+_OPERATIONS = (
+    "cosine_similarity",
+    "gelu",
+    "hardshrink",
+    "linear",
+    "logsigmoid",
+    "max_pool2d_with_indices",
+    "one_hot",
+    "pad",
+    "pairwise_distance",
+    "prelu",
+    "scaled_dot_product_attention",
+    "sigmoid",
+    "softsign",
+    "tanh",
+    "tanhshrink",
+)
+for _name in _OPERATIONS:
+    if hasattr(_f, _name):
+        globals()[_name] = getattr(_f, _name)
+del _name

@@ -1,0 +1,116 @@
+"""Tensors in the safetensors format: names, dtypes, shapes and bytes, nothing that runs.
+
+The package `safetensors` reads and writes it through NumPy, and is imported when first used.
+bfloat16, which NumPy lacks, is handled here by its bits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import opsmith
+from opsmith import Tensor
+from opsmith.serialization import _replacing
+
+__all__ = ["load", "load_file", "save", "save_file"]
+
+_NAMES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "U16": "uint16",
+    "U32": "uint32",
+    "U64": "uint64",
+    "BOOL": "bool",
+    "C64": "complex64",
+}
+
+
+def _package() -> Any:
+    try:
+        import safetensors
+    except ImportError:
+        raise ImportError("the safetensors format needs `pip install safetensors`") from None
+    return safetensors
+
+
+def save(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
+    """The bytes of a safetensors file.
+
+    Args:
+        tensors: names and tensors; those that share memory are stored each by itself.
+        metadata: strings to store beside them.
+
+    Raises:
+        ValueError: a value that is no tensor.
+    """
+    package = _package()
+    arrays, spec = [], {}
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, Tensor):
+            raise ValueError(f"safetensors: {name!r} is {type(tensor).__name__}, expected a Tensor")
+        data = tensor.detach().cpu().contiguous()
+        dtype = str(data.dtype).rpartition(".")[2]
+        if dtype == "bfloat16":
+            data = data.view(opsmith.int16)
+        array = data.numpy()
+        arrays.append(array)  # what follows holds its address
+        spec[name] = _spec(package, dtype, list(tensor.shape), array)
+    return bytes(package.serialize(spec, metadata=metadata))
+
+
+def _spec(package: Any, dtype: str, shape: list[int], array: Any) -> Any:
+    """One tensor as the package wants it: older versions take a dictionary."""
+    if not hasattr(package, "TensorSpec"):
+        return {"dtype": dtype, "shape": shape, "data": array.tobytes()}
+    return package.TensorSpec(
+        dtype=dtype, shape=shape, data_ptr=array.ctypes.data, data_len=array.nbytes
+    )
+
+
+def save_file(
+    tensors: Mapping[str, Tensor],
+    filename: str | os.PathLike[str],
+    metadata: dict[str, str] | None = None,
+) -> None:
+    """Write a safetensors file, which takes the place of an old one once it is complete."""
+    data = save(tensors, metadata)
+    with _replacing(os.fspath(filename)) as file:
+        file.write(data)
+
+
+def load(data: bytes, device: Any = "cpu") -> dict[str, Tensor]:
+    """The names and tensors in the bytes of a safetensors file.
+
+    Raises:
+        RuntimeError: a dtype that is not supported.
+        safetensors.SafetensorError: damaged bytes.
+    """
+    import numpy as np
+
+    out = {}
+    for name, entry in _package().deserialize(data):
+        dtype = _NAMES.get(entry["dtype"])
+        own = getattr(opsmith, dtype, None) if dtype else None
+        if own is None:
+            raise RuntimeError(f"safetensors: {name!r} has the unsupported dtype {entry['dtype']}")
+        raw = np.dtype("i2" if dtype == "bfloat16" else dtype).newbyteorder("<")
+        array = np.frombuffer(bytearray(entry["data"]), raw).reshape(entry["shape"])
+        tensor = opsmith.from_numpy(array)
+        tensor = tensor.view(own) if dtype == "bfloat16" else tensor
+        out[name] = tensor if str(device) == "cpu" else tensor.to(device)
+    return out
+
+
+def load_file(filename: str | os.PathLike[str], device: Any = "cpu") -> dict[str, Tensor]:
+    """The names and tensors in a safetensors file."""
+    with open(filename, "rb") as file:
+        return load(file.read(), device)

@@ -1,0 +1,585 @@
+/* The Python side's view of tensors: small functions on handles. See opsmith/boundary.h. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "opsmith/abi.h"
+#include "opsmith/convert.h"
+#include "opsmith/generator.h"
+#include "opsmith/parallel.h"
+#include "opsmith/pointwise.h"
+
+#pragma GCC visibility push(default)
+#include "opsmith/boundary.h"
+
+#define T(h) ops_from_handle(h)
+
+void ops_drop(double h)
+{
+    ops_tensor_drop(T(h));
+}
+
+double ops_hold(double h)
+{
+    return ops_to_handle(ops_tensor_hold(T(h)));
+}
+
+double ops_alias(double h)
+{
+    return ops_to_handle(ops_tensor_alias(T(h)));
+}
+
+/* For .data: the same storage under a version cell of its own. */
+double ops_unshared_alias(double h)
+{
+    ops_tensor *t = ops_tensor_alias(T(h));
+    ops_version *cell = t ? calloc(1, sizeof *cell) : NULL;
+    if (cell == NULL) {
+        ops_fail(OPS_MEMORY_ERROR, "out of memory");
+        return 0.0;
+    }
+    if (t->version->refcount > 0 && --t->version->refcount == 0) {
+        free(t->version);
+    }
+    cell->refcount = 1;
+    t->version = cell;
+    t->flags &= (uint8_t)~OPS_VIEW;
+    t->born = 0;
+    return ops_to_handle(t);
+}
+
+double ops_next_output(int k)
+{
+    return ops_more[k];
+}
+
+/* A number that is equal for equal small shapes, -1 for others: a key for cached tuples. */
+double ops_shape_key(double h)
+{
+    const ops_tensor *t = T(h);
+    uint64_t key = t->ndim;
+    if (t->ndim > 3) {
+        return -1.0;
+    }
+    for (int d = 0; d < t->ndim; ++d) {
+        if ((uint64_t)t->shape[d] >= 65536) {
+            return -1.0;
+        }
+        key = key << 16 | (uint64_t)t->shape[d];
+    }
+    return (double)key;
+}
+
+int ops_ndim(double h)
+{
+    return T(h)->ndim;
+}
+
+int64_t *ops_shape(double h)
+{
+    return T(h)->shape;
+}
+
+int64_t *ops_strides(double h)
+{
+    return T(h)->stride;
+}
+
+int64_t ops_numel(double h)
+{
+    return T(h)->numel;
+}
+
+int ops_dtype(double h)
+{
+    return T(h)->dtype;
+}
+
+int ops_device(double h)
+{
+    return T(h)->device;
+}
+
+int ops_flags(double h)
+{
+    return T(h)->flags;
+}
+
+int64_t ops_itemsize_of(double h)
+{
+    return ops_itemsize(T(h));
+}
+
+int64_t ops_storage_offset(double h)
+{
+    const ops_tensor *t = T(h);
+    return (t->data - t->storage->data) / ops_itemsize(t);
+}
+
+int64_t ops_storage_bytes(double h)
+{
+    return T(h)->storage->nbytes;
+}
+
+int64_t ops_storage_pointer(double h)
+{
+    return (int64_t)(intptr_t)T(h)->storage->data;
+}
+
+int64_t ops_data_pointer(double h)
+{
+    return (int64_t)(intptr_t)T(h)->data;
+}
+
+int64_t ops_version_of(double h)
+{
+    return T(h)->version->count;
+}
+
+void ops_bump_version(double h, double stamp)
+{
+    ops_tensor_written(T(h), stamp);
+}
+
+int ops_is_stale(double h)
+{
+    const ops_tensor *t = T(h);
+    return (t->flags & OPS_VIEW) && t->born != t->version->count;
+}
+
+void ops_refresh_view(double h)
+{
+    T(h)->born = T(h)->version->count;
+}
+
+void ops_set_flag(double h, int flag, int on)
+{
+    ops_tensor *t = T(h);
+    t->flags = (uint8_t)(on ? t->flags | flag : t->flags & ~flag);
+}
+
+int ops_storage_refcount(double h)
+{
+    return T(h)->storage->refcount;
+}
+
+int ops_overlaps_itself(double h)
+{
+    return ops_tensor_overlaps_itself(T(h));
+}
+
+double ops_none_handle(void)
+{
+    return ops_to_handle(&ops_none);
+}
+
+/* Has a saved tensor been written since the node with sequence number `seq` was made? */
+int ops_saved_is_valid(double h, double seq)
+{
+    const ops_tensor *t = T(h);
+    return t->version == NULL || t->version->stamp <= seq;
+}
+
+double ops_item_float(double h)
+{
+    const ops_tensor *t = T(h);
+    double v = 0.0;
+    ops_convert(OPS_F64, t->dtype, 1, t->data, 0, &v);
+    return v;
+}
+
+int64_t ops_item_int(double h)
+{
+    const ops_tensor *t = T(h);
+    int64_t v = 0;
+    ops_convert(OPS_I64, t->dtype, 1, t->data, 0, &v);
+    return v;
+}
+
+/* Making tensors ------------------------------------------------------------------------------- */
+
+static int fill(ops_tensor *t, int kind, double f, int64_t i)
+{
+    ops_number n;
+    return ops_tensor_copy(t, ops_number_tensor(&n, kind, f, i));
+}
+
+/* A 0-d tensor that takes part in promotion as a Python number does. */
+double ops_make_number(int kind, double f, int64_t i)
+{
+    ops_tensor *t = ops_tensor_new(kind == 1 ? OPS_F64 : kind == 2 ? OPS_BOOL : OPS_I64, OPS_CPU, 0, NULL);
+    if (t != NULL) {
+        fill(t, kind, f, i);
+        t->flags |= OPS_NUMBER;
+    }
+    return ops_to_handle(t);
+}
+
+double ops_empty(int dtype, int device, int64_t n, int64_t a, int64_t b, int64_t c, int64_t d)
+{
+    int64_t small[4];
+    return ops_to_handle(ops_tensor_new(dtype, device, (int)n, ops_ints(n, a, b, c, d, small)));
+}
+
+double ops_empty_strided(int dtype, int device, int64_t n, const int64_t *shape, const int64_t *stride)
+{
+    int64_t last = 0, empty = 0;
+    for (int64_t d = 0; d < n; ++d) {
+        last += (shape[d] - 1) * stride[d];
+        empty |= shape[d] == 0;
+    }
+    int64_t room = empty ? 0 : last + 1;
+    ops_tensor *base = ops_tensor_new(dtype, device, 1, &room);
+    ops_tensor *t = base ? ops_tensor_share(base, (int)n) : NULL;
+    if (t != NULL) {
+        memcpy(t->shape, shape, sizeof(int64_t) * (size_t)n);
+        memcpy(t->stride, stride, sizeof(int64_t) * (size_t)n);
+        t->flags = 0;
+        ops_tensor_refresh(t);
+    }
+    if (base != NULL) {
+        ops_tensor_drop(base);
+    }
+    return ops_to_handle(t);
+}
+
+double ops_full(int dtype, int device, int kind, double f, int64_t i, int64_t n, int64_t a,
+                int64_t b, int64_t c, int64_t d)
+{
+    int64_t small[4];
+    ops_tensor *t = ops_tensor_new(dtype, device, (int)n, ops_ints(n, a, b, c, d, small));
+    if (t != NULL) {
+        fill(t, kind, f, i);
+    }
+    return ops_to_handle(t);
+}
+
+/* Same shape and stride order, another value; kind -1 leaves it uninitialised. */
+double ops_like(double h, int dtype, int kind, double f, int64_t i)
+{
+    const ops_tensor *t = T(h);
+    uint8_t order[OPS_MAX_NDIM];
+    for (int d = 0; d < t->ndim; ++d) {
+        int at = d;
+        for (; at > 0 && t->stride[order[at - 1]] < t->stride[d]; --at) {
+            order[at] = order[at - 1];
+        }
+        order[at] = (uint8_t)d;
+    }
+    ops_tensor *out = t->flags & OPS_CONTIGUOUS
+                          ? ops_tensor_new(dtype < 0 ? t->dtype : dtype, t->device, t->ndim, t->shape)
+                          : ops_tensor_new_ordered(dtype < 0 ? t->dtype : dtype, t->device, t->ndim,
+                                                   t->shape, order);
+    if (out != NULL && kind >= 0) {
+        fill(out, kind, f, i);
+    }
+    return ops_to_handle(out);
+}
+
+double ops_ones_like(double h)
+{
+    const ops_tensor *t = T(h);
+    ops_tensor *out = ops_tensor_new(t->dtype, t->device, t->ndim, t->shape);
+    if (out != NULL) {
+        fill(out, 0, 1.0, 1);
+    }
+    return ops_to_handle(out);
+}
+
+double ops_from_block(int dtype, int source, const char *block, int64_t n, int64_t a, int64_t b,
+                      int64_t c, int64_t d)
+{
+    int64_t small[4];
+    ops_tensor *t = ops_tensor_new(dtype, OPS_CPU, (int)n, ops_ints(n, a, b, c, d, small));
+    if (t != NULL && t->numel > 0) {
+        ops_convert(dtype, source, t->numel, block, ops_dtype_size[source], t->data);
+    }
+    return ops_to_handle(t);
+}
+
+typedef struct foreign {
+    double owner;
+    void (*release)(double);
+} foreign;
+
+static void release_foreign(void *owner)
+{
+    foreign *f = owner;
+    f->release(f->owner);
+    free(f);
+}
+
+double ops_from_foreign(int dtype, char *data, int readonly, int64_t ndim, const int64_t *shape,
+                        const int64_t *stride, double owner, void (*release)(double))
+{
+    foreign *f = malloc(sizeof *f);
+    if (f == NULL) {
+        ops_fail(OPS_MEMORY_ERROR, "out of memory");
+        return 0.0;
+    }
+    f->owner = owner;
+    f->release = release;
+    ops_tensor *t = ops_tensor_foreign(dtype, (int)ndim, shape, stride, data, readonly,
+                                       release_foreign, f);
+    if (t == NULL) {
+        free(f);
+    }
+    return ops_to_handle(t);
+}
+
+/* Writing -------------------------------------------------------------------------------------- */
+
+static int writable(const ops_tensor *t)
+{
+    if (t->storage->readonly) {
+        ops_fail(OPS_RUNTIME_ERROR, "the tensor's memory is read-only");
+        return 0;
+    }
+    if (ops_tensor_overlaps_itself(t)) {
+        ops_fail(OPS_RUNTIME_ERROR,
+                 "unsupported operation: more than one element of the written-to tensor refers to "
+                 "a single memory location. Please clone() the tensor before performing the "
+                 "operation.");
+        return 0;
+    }
+    return 1;
+}
+
+int ops_fill(double h, int kind, double f, int64_t i, double stamp)
+{
+    ops_tensor *t = T(h);
+    if (!writable(t) || !fill(t, kind, f, i)) {
+        return 0;
+    }
+    ops_tensor_written(t, stamp);
+    return 1;
+}
+
+int ops_copy(double to, double from, double stamp)
+{
+    ops_tensor *a = T(to), *b = T(from);
+    int shift = a->ndim - b->ndim, fits = shift >= 0;
+    for (int d = 0; fits && d < b->ndim; ++d) {
+        fits = b->shape[d] == 1 || b->shape[d] == a->shape[d + shift];
+    }
+    if (!fits) {
+        ops_fail(OPS_RUNTIME_ERROR,
+                 "output with shape %s doesn't match the broadcast shape of a source with shape %s",
+                 ops_shape_text(a->ndim, a->shape), ops_shape_text(b->ndim, b->shape));
+        return 0;
+    }
+    if (!writable(a)) {
+        return 0;
+    }
+    ops_tensor *apart = NULL;
+    if (ops_tensors_overlap(a, b)) {
+        apart = ops_tensor_new(b->dtype, OPS_CPU, b->ndim, b->shape);
+        if (apart == NULL || !ops_tensor_copy(apart, b)) {
+            return 0;
+        }
+        b = apart;
+    }
+    int ok = ops_tensor_copy(a, b);
+    if (apart != NULL) {
+        ops_tensor_drop(apart);
+    }
+    if (ok) {
+        ops_tensor_written(a, stamp);
+    }
+    return ok;
+}
+
+double ops_convert_to(double h, int dtype, int device, int always_copy, int contiguous)
+{
+    ops_tensor *t = T(h);
+    int to = device < 0 ? t->device : device;
+    int type = dtype < 0 ? t->dtype : dtype;
+    if (to != t->device && !ops_devices[t->device]->has_memory) {
+        ops_fail(OPS_NOT_IMPLEMENTED, "Cannot copy out of meta tensor; no data!");
+        return 0.0;
+    }
+    if (!always_copy && type == t->dtype && to == t->device &&
+        (!contiguous || (t->flags & OPS_CONTIGUOUS))) {
+        return ops_to_handle(ops_tensor_hold(t));
+    }
+    double like = contiguous ? ops_to_handle(ops_tensor_new(type, to, t->ndim, t->shape))
+                             : ops_like(h, type, -1, 0.0, 0);
+    if (like == 0.0) {
+        return 0.0;
+    }
+    ops_tensor *out = T(like);
+    if (to != t->device) { /* to meta: shape without data */
+        ops_tensor_drop(out);
+        return ops_to_handle(ops_tensor_new(type, to, t->ndim, t->shape));
+    }
+    ops_tensor_copy(out, t);
+    return like;
+}
+
+/* Exchange what two handles refer to: geometry, storage and version (x.data = y, set_). */
+int ops_swap_contents(double a, double b)
+{
+    ops_tensor *x = T(a), *y = T(b);
+    if (x->capacity != y->capacity) {
+        ops_fail(OPS_RUNTIME_ERROR, "cannot exchange tensors of %d and %d dims", x->ndim, y->ndim);
+        return 0;
+    }
+    size_t bytes = sizeof *x + 2 * sizeof(int64_t) * x->capacity;
+    char keep[sizeof(ops_tensor) + 2 * sizeof(int64_t) * OPS_MAX_NDIM];
+    int32_t rx = x->refcount, ry = y->refcount;
+    memcpy(keep, x, bytes);
+    memcpy(x, y, bytes);
+    memcpy(y, keep, bytes);
+    x->refcount = rx;
+    y->refcount = ry;
+    x->stride = x->shape + x->capacity;
+    y->stride = y->shape + y->capacity;
+    return 1;
+}
+
+/* Backward's accumulation ---------------------------------------------------------------------- */
+
+static void add_f64(int64_t n, char *const *p, const ops_scalar *s, int64_t start)
+{
+    double *out = (double *)p[0];
+    const double *a = (const double *)p[1], *b = (const double *)p[2];
+    (void)s;
+    (void)start;
+#pragma GCC ivdep
+    for (int64_t k = 0; k < n; ++k) {
+        out[k] = a[k] + b[k];
+    }
+}
+
+static void add_f32(int64_t n, char *const *p, const ops_scalar *s, int64_t start)
+{
+    float *out = (float *)p[0];
+    const float *a = (const float *)p[1], *b = (const float *)p[2];
+    (void)s;
+    (void)start;
+#pragma GCC ivdep
+    for (int64_t k = 0; k < n; ++k) {
+        out[k] = a[k] + b[k];
+    }
+}
+
+static const ops_pointwise_op accumulate = {
+    .name = "accumulate",
+    .kernels = {add_f64, add_f32, NULL, NULL, NULL},
+    .inputs = 2,
+    .outputs = 1,
+    .rule = OPS_RULE_COMMON,
+    .cost = 0.3f,
+};
+
+/* a + g; gives both references back. Writes into `a` when nobody else can see it. */
+double ops_accumulate(double ha, double hg)
+{
+    ops_tensor *in[] = {T(ha), T(hg)};
+    ops_tensor *a = in[0], *g = in[1];
+    int mine = a->refcount == 1 && a->storage->refcount == 1 && a->dtype == g->dtype &&
+               ops_same_shape(a, g) && !a->storage->readonly && !ops_tensor_overlaps_itself(a);
+    int mode = ops_mode;
+    ops_mode = 0;
+    double out = ops_pointwise(&accumulate, in, 0, NULL, mine ? a : NULL, 0, 0.0);
+    ops_mode = mode;
+    ops_tensor_drop(g);
+    if (!mine) {
+        ops_tensor_drop(a);
+    }
+    return out;
+}
+
+/* A gradient fit to be kept: dense and unshared; the same handle when it already is. */
+double ops_settle(double hg)
+{
+    ops_tensor *g = T(hg);
+    if (g->refcount == 1 && g->storage->refcount == 1 && !g->storage->readonly &&
+        !ops_tensor_overlaps_itself(g)) {
+        return ops_to_handle(g);
+    }
+    double out = ops_like(hg, -1, -1, 0.0, 0);
+    if (out != 0.0) {
+        ops_tensor_copy(T(out), g);
+    }
+    ops_tensor_drop(g);
+    return out;
+}
+
+/* Modes, threads, random numbers --------------------------------------------------------------- */
+
+void ops_set_grad_enabled(int on)
+{
+    ops_grad_enabled = on;
+}
+
+int ops_get_grad_enabled(void)
+{
+    return ops_grad_enabled;
+}
+
+void ops_set_mode(int on)
+{
+    ops_mode = on;
+}
+
+int ops_get_mode(void)
+{
+    return ops_mode;
+}
+
+void ops_set_default_dtype(int dtype)
+{
+    ops_default_dtype = (uint8_t)dtype;
+}
+
+int64_t *ops_long_ints(void)
+{
+    return ops_int_buffer;
+}
+
+int ops_num_threads_now(void)
+{
+    return ops_num_threads();
+}
+
+void ops_set_threads(int n)
+{
+    ops_set_num_threads(n);
+}
+
+static uint64_t seed = 2147483647u, offset;
+
+void ops_seed(uint64_t value)
+{
+    seed = value;
+    offset = 0;
+}
+
+uint64_t ops_get_seed(void)
+{
+    return seed;
+}
+
+uint64_t ops_get_offset(void)
+{
+    return offset;
+}
+
+void ops_set_offset(uint64_t value)
+{
+    offset = value;
+}
+
+uint64_t ops_generator_seed(void)
+{
+    return seed;
+}
+
+uint64_t ops_generator_reserve(int64_t n)
+{
+    uint64_t first = offset;
+    offset += (uint64_t)(n > 0 ? n : 1);
+    return first;
+}
+
+#pragma GCC visibility pop

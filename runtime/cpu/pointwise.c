@@ -1,0 +1,676 @@
+/* The pointwise driver: one place for promotion, broadcasting, strides, dtypes, overlap, threads.
+ *
+ * Kernels see contiguous blocks of their own element types. Operands that already are that are
+ * passed by pointer; all others are converted to or from blocks of at most BLOCK elements.
+ */
+#include <math.h>
+
+#include "opsmith/convert.h"
+#include "opsmith/entry.h"
+#include "opsmith/iterate.h"
+#include "opsmith/parallel.h"
+#include "opsmith/pointwise.h"
+
+enum {
+    BLOCK = 512,            /* elements converted at a time: a few operands stay in L1 */
+    SHORT_ROW = 48,         /* rows shorter than this are gathered across rows */
+    GIL_LIMIT = 32768,      /* elements above which the interpreter lock is released */
+    GRAIN_NS = 8000,        /* least work worth handing to another thread */
+};
+
+const uint8_t ops_compute_index[OPS_DTYPE_COUNT] = {
+    [OPS_F64] = OPS_C_F64, [OPS_F32] = OPS_C_F32, [OPS_BF16] = OPS_C_F32, [OPS_F16] = OPS_C_F32,
+    [OPS_I64] = OPS_C_I64, [OPS_I32] = OPS_C_I32, [OPS_I16] = OPS_C_I32, [OPS_I8] = OPS_C_I32,
+    [OPS_U8] = OPS_C_I32,  [OPS_BOOL] = OPS_C_B8,
+};
+const uint8_t ops_compute_storage[OPS_COMPUTE_COUNT] = {OPS_F64, OPS_F32, OPS_I64, OPS_I32, OPS_BOOL};
+
+extern const uint8_t ops_promote[OPS_DTYPE_COUNT][OPS_DTYPE_COUNT]; /* generated from dtypes.py */
+
+/* Promotion ------------------------------------------------------------------------------------ */
+
+static int rank_of(int dtype)
+{
+    return dtype == OPS_BOOL ? 0 : dtype >= OPS_I64 ? 1 : 2;
+}
+
+/* The dtype of a higher-priority category wins unless the lower one is of a higher kind. */
+static int combine(int higher, int lower)
+{
+    if (higher < 0 || lower < 0) {
+        return higher < 0 ? lower : higher;
+    }
+    return rank_of(lower) > rank_of(higher) ? ops_promote[higher][lower] : higher;
+}
+
+int ops_common_dtype(const char *name, ops_tensor *const *in, const uint8_t *input_class, int n)
+{
+    int dims = -1, zero = -1, number = -1;
+    for (int k = 0; k < n; ++k) {
+        const ops_tensor *t = in[k];
+        if ((input_class && input_class[k] != OPS_OPERAND_COMMON) || (t->flags & OPS_NONE)) {
+            continue;
+        }
+        int dtype = t->dtype;
+        int *slot = &dims;
+        if (OPS_UNLIKELY(t->flags & OPS_NUMBER)) {
+            dtype = rank_of(dtype) == 2 ? ops_default_dtype : dtype;
+            slot = &number;
+        } else if (t->ndim == 0) {
+            slot = &zero;
+        }
+        *slot = *slot < 0 ? dtype : ops_promote[*slot][dtype];
+    }
+    int common = combine(dims, combine(zero, number));
+    if (common < 0) {
+        ops_fail(OPS_TYPE_ERROR, "%s(): no tensor argument to take a dtype from", name);
+    }
+    return common;
+}
+
+int ops_apply_rule(int rule, int common)
+{
+    switch (rule) {
+    case OPS_RULE_INT_TO_FLOAT:
+        return rank_of(common) < 2 ? ops_default_dtype : common;
+    case OPS_RULE_INT_TO_LONG:
+        return rank_of(common) < 2 ? OPS_I64 : common;
+    default:
+        return common;
+    }
+}
+
+ops_tensor *ops_number_tensor(ops_number *n, int kind, double f, int64_t i)
+{
+    ops_tensor *t = (ops_tensor *)n->storage;
+    t->refcount = 1;
+    t->dtype = kind == 1 ? OPS_F64 : kind == 2 ? OPS_BOOL : OPS_I64;
+    t->ndim = 0;
+    t->device = OPS_CPU;
+    t->flags = OPS_NUMBER | OPS_CONTIGUOUS;
+    t->numel = 1;
+    t->storage = NULL;
+    if (kind == 1) {
+        n->value.f = f;
+    } else if (kind == 2) {
+        n->value.b = i != 0;
+    } else {
+        n->value.i = i;
+    }
+    t->data = (char *)&n->value;
+    return t;
+}
+
+/* Checks shared by every family ---------------------------------------------------------------- */
+
+int ops_check_operands(ops_tensor *const *in, int n)
+{
+    int flags = 0;
+    for (int k = 0; k < n; ++k) {
+        flags |= in[k]->flags;
+    }
+    if (OPS_LIKELY(!((flags & (OPS_SUBCLASS | OPS_WRAPPED)) | ops_mode))) {
+        return 0;
+    }
+    ops_fail(OPS_SLOW_PATH, "slow path");
+    return 1;
+}
+
+int ops_check_views(ops_tensor *const *in, int n, int record)
+{
+    if (OPS_LIKELY(!(record & ops_grad_enabled))) {
+        return 0;
+    }
+    for (int k = 0; k < n; ++k) {
+        if (OPS_UNLIKELY((in[k]->flags & OPS_VIEW) && in[k]->born != in[k]->version->count)) {
+            ops_fail(OPS_STALE_VIEW, "stale view");
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int ops_saved_are_valid(const char *op, ops_tensor *const *saved, int n, double seq)
+{
+    for (int k = 0; k < n; ++k) {
+        const ops_tensor *t = saved[k];
+        if (OPS_UNLIKELY(!(t->flags & (OPS_NONE | OPS_NUMBER)) && t->version->stamp > seq)) {
+            ops_fail(OPS_RUNTIME_ERROR,
+                     "one of the variables needed for gradient computation has been modified by an "
+                     "inplace operation: a tensor of shape %s saved by %s is at version %u, written "
+                     "after it was saved. Hint: enable anomaly detection to find the operation, with "
+                     "opsmith.autograd.set_detect_anomaly(True).",
+                     ops_shape_text(t->ndim, t->shape), op, t->version->count);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Running a plan ------------------------------------------------------------------------------- */
+
+typedef struct job {
+    const ops_plan *plan;
+    ops_pointwise_kernel kernel;
+    const ops_scalar *s;
+    uint8_t direct[OPS_MAX_OPERANDS]; /* contiguous along a row and of the wanted type */
+    int all_direct;
+    int gather; /* rows are short: blocks cross rows */
+} job;
+
+typedef struct cursor {
+    int64_t index[OPS_MAX_NDIM];
+} cursor;
+
+static char *address(const ops_plan *plan, const ops_operand_plan *o, const int64_t *index)
+{
+    char *p = o->data;
+    for (int d = 0; d < plan->ndim; ++d) {
+        p += index[d] * o->stride[d];
+    }
+    return p;
+}
+
+static void advance(const ops_plan *plan, int64_t *index, int64_t n)
+{
+    int last = plan->ndim - 1;
+    index[last] += n;
+    for (int d = last; d > 0 && index[d] >= plan->shape[d]; --d) {
+        index[d] -= plan->shape[d];
+        ++index[d - 1];
+    }
+}
+
+/* Walk `n` elements from `index` row piece by row piece, to or from a contiguous block. */
+static void transfer(const ops_plan *plan, const ops_operand_plan *o, const int64_t *from, int64_t n,
+                     char *block)
+{
+    int last = plan->ndim - 1;
+    int64_t row = plan->shape[last], size = ops_dtype_size[o->want];
+    int64_t index[OPS_MAX_NDIM];
+    memcpy(index, from, sizeof(int64_t) * (size_t)plan->ndim);
+    while (n > 0) {
+        int64_t piece = row - index[last] < n ? row - index[last] : n;
+        char *p = address(plan, o, index);
+        if (o->output) {
+            ops_convert_out(o->dtype, o->want, piece, block, p, o->stride[last]);
+        } else {
+            ops_convert(o->want, o->dtype, piece, p, o->stride[last], block);
+        }
+        block += piece * size;
+        n -= piece;
+        advance(plan, index, piece);
+    }
+}
+
+static void run_range(int64_t lo, int64_t hi, void *arg)
+{
+    const job *j = arg;
+    const ops_plan *plan = j->plan;
+    int last = plan->ndim - 1, operands = plan->operands;
+    int64_t row = plan->shape[last];
+    cursor at;
+    ops_plan_seek(plan, lo, at.index);
+    char *p[OPS_MAX_OPERANDS];
+    char *blocks = NULL;
+    if (!j->all_direct) {
+        blocks = ops_scratch(OPS_SCRATCH_BLOCKS, (size_t)operands * BLOCK * 8);
+        for (int k = 0; k < operands; ++k) {
+            const ops_operand_plan *o = &plan->op[k];
+            if (o->constant && !o->output) {
+                int64_t n = hi - lo < BLOCK ? hi - lo : BLOCK;
+                ops_convert(o->want, o->dtype, n, o->data, 0, blocks + (int64_t)k * BLOCK * 8);
+            }
+        }
+    }
+    while (lo < hi) {
+        int64_t n = hi - lo;
+        if (!j->gather && row - at.index[last] < n) {
+            n = row - at.index[last];
+        }
+        if (!j->all_direct && n > BLOCK) {
+            n = BLOCK;
+        }
+        for (int k = 0; k < operands; ++k) {
+            const ops_operand_plan *o = &plan->op[k];
+            if (o->data == NULL) {
+                p[k] = NULL;
+            } else if (j->direct[k]) {
+                p[k] = address(plan, o, at.index);
+            } else {
+                p[k] = blocks + (int64_t)k * BLOCK * 8;
+                if (!o->output && !o->constant) {
+                    transfer(plan, o, at.index, n, p[k]);
+                }
+            }
+        }
+        j->kernel(n, p, j->s, lo);
+        for (int k = 0; k < operands && plan->op[k].output; ++k) {
+            if (p[k] != NULL && !j->direct[k]) {
+                transfer(plan, &plan->op[k], at.index, n, p[k]);
+            }
+        }
+        lo += n;
+        advance(plan, at.index, n);
+    }
+}
+
+static void run(const ops_plan *plan, ops_pointwise_kernel kernel, const ops_scalar *s, float cost)
+{
+    job j = {.plan = plan, .kernel = kernel, .s = s, .all_direct = 1};
+    int last = plan->ndim - 1;
+    int rows_direct = 1;
+    for (int k = 0; k < plan->operands; ++k) {
+        const ops_operand_plan *o = &plan->op[k];
+        int ok = o->dtype == o->want && o->stride[last] == ops_dtype_size[o->want];
+        ok |= o->data == NULL;
+        j.direct[k] = (uint8_t)ok;
+        rows_direct &= ok | (o->constant & !o->output);
+        j.all_direct &= ok;
+    }
+    if (plan->ndim > 1 && (plan->shape[last] < SHORT_ROW ||
+                           (!rows_direct && plan->shape[last] < 2 * SHORT_ROW))) {
+        /* Blocks cross rows, so nothing can be passed by pointer unless it is linear. */
+        j.gather = 1;
+        j.all_direct = 0;
+        memset(j.direct, 0, sizeof j.direct);
+    }
+    int64_t n = plan->numel;
+    if (n * (double)cost < 2 * GRAIN_NS) {
+        run_range(0, n, &j);
+        return;
+    }
+    int64_t grain = (int64_t)(GRAIN_NS / cost) / BLOCK * BLOCK;
+    void *lock = n > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
+    ops_parallel_for(n, grain < BLOCK ? BLOCK : grain, run_range, &j);
+    if (lock != NULL) {
+        ops_gil_acquire(lock);
+    }
+}
+
+/* Entries -------------------------------------------------------------------------------------- */
+
+static int can_cast(int from, int to)
+{
+    return rank_of(from) <= rank_of(to);
+}
+
+static int element_dtype(int cls, int compute)
+{
+    return cls == OPS_OPERAND_BOOL ? OPS_BOOL
+           : cls == OPS_OPERAND_LONG ? OPS_I64
+                                     : ops_compute_storage[compute];
+}
+
+/* A dense copy of an input that shares memory with the output in another order. */
+static int separate(ops_tensor **in, int n, const ops_tensor *dst, ops_tensor **copies)
+{
+    int made = 0;
+    for (int k = 0; k < n; ++k) {
+        if (!(in[k]->flags & (OPS_NUMBER | OPS_NONE)) && ops_tensors_overlap(in[k], dst)) {
+            ops_tensor *copy = ops_tensor_new(in[k]->dtype, OPS_CPU, in[k]->ndim, in[k]->shape);
+            if (copy == NULL || !ops_tensor_copy(copy, in[k])) {
+                return -1;
+            }
+            copies[made++] = in[k] = copy;
+        }
+    }
+    return made;
+}
+
+static int check_destination(const ops_pointwise_op *op, ops_tensor *dst, int ndim,
+                             const int64_t *shape, int result, int inplace)
+{
+    if (dst->storage->readonly) {
+        ops_fail(OPS_RUNTIME_ERROR, "%s: the output's memory is read-only", op->name);
+        return 0;
+    }
+    int same = dst->ndim == ndim && memcmp(dst->shape, shape, sizeof(int64_t) * (size_t)ndim) == 0;
+    if (!same && !inplace && dst->numel == 0 && ndim <= (int)dst->capacity) {
+        return ops_tensor_resize(dst, ndim, shape);
+    }
+    if (!same) {
+        ops_fail(OPS_RUNTIME_ERROR, "output with shape %s doesn't match the broadcast shape %s",
+                 ops_shape_text(dst->ndim, dst->shape), ops_shape_text(ndim, shape));
+        return 0;
+    }
+    if (!can_cast(result, dst->dtype)) {
+        ops_fail(OPS_RUNTIME_ERROR, "result type %s can't be cast to the desired output type %s",
+                 ops_dtype_name[result], ops_dtype_name[dst->dtype]);
+        return 0;
+    }
+    if (ops_tensor_overlaps_itself(dst)) {
+        ops_fail(OPS_RUNTIME_ERROR,
+                 "unsupported operation: more than one element of the written-to tensor refers to "
+                 "a single memory location. Please clone() the tensor before performing the "
+                 "operation.");
+        return 0;
+    }
+    return 1;
+}
+
+static int check_devices(const char *name, ops_tensor *const *in, int n, int *device)
+{
+    int found = -1;
+    for (int k = 0; k < n; ++k) {
+        if (in[k]->flags & (OPS_NUMBER | OPS_NONE)) {
+            continue;
+        }
+        if (found < 0 || (found != in[k]->device && in[k]->ndim > 0 && found == OPS_CPU)) {
+            found = in[k]->device;
+        }
+    }
+    for (int k = 0; k < n; ++k) {
+        if (!(in[k]->flags & (OPS_NUMBER | OPS_NONE)) && in[k]->device != found && in[k]->ndim > 0) {
+            ops_fail(OPS_RUNTIME_ERROR,
+                     "%s: Expected all tensors to be on the same device, but found at least two "
+                     "devices, %s and %s!", name, ops_devices[found]->name,
+                     ops_devices[in[k]->device]->name);
+            return 0;
+        }
+    }
+    *device = found < 0 ? OPS_CPU : found;
+    return 1;
+}
+
+static double general(const ops_pointwise_op *op, ops_tensor *const *inputs, int record,
+                      const ops_scalar *s, ops_tensor *dst, int inplace, double stamp)
+{
+    ops_tensor *in[OPS_MAX_OPERANDS], *copies[OPS_MAX_OPERANDS];
+    int n = op->inputs, made = 0, device;
+    memcpy(in, inputs, sizeof(ops_tensor *) * (size_t)n);
+    if (!check_devices(op->name, in, n, &device)) {
+        return 0.0;
+    }
+    int common = ops_common_dtype(op->name, in, op->input_class, n);
+    if (common < 0) {
+        return 0.0;
+    }
+    int typed = ops_apply_rule(op->rule, common);
+    int compute = ops_compute_index[typed];
+    int result = op->rule == OPS_RULE_BOOL ? OPS_BOOL : typed;
+    if (OPS_UNLIKELY(op->kernels[compute] == NULL)) {
+        ops_fail(OPS_RUNTIME_ERROR, "\"%s\" not implemented for '%s'", op->name, ops_dtype_name[typed]);
+        return 0.0;
+    }
+    ops_plan plan;
+    plan.operands = 0;
+    plan.ndim = ops_broadcast_shape(in, n, plan.shape);
+    if (plan.ndim < 0) {
+        return 0.0;
+    }
+    int rare = 0;
+    for (int k = 0; k < n; ++k) {
+        if (op->input_class[k] == OPS_OPERAND_COMMON && !(in[k]->flags & OPS_NUMBER)) {
+            rare |= in[k]->dtype != result || in[k]->ndim != plan.ndim ||
+                    memcmp(in[k]->shape, plan.shape, sizeof(int64_t) * (size_t)plan.ndim) != 0;
+        }
+    }
+    if (dst != NULL) {
+        if (!check_destination(op, dst, plan.ndim, plan.shape, result, inplace) ||
+            (made = separate(in, n, dst, copies)) < 0) {
+            return 0.0;
+        }
+    }
+    uint8_t order[OPS_MAX_NDIM];
+    for (int k = 0; k < n; ++k) {
+        ops_plan_add(&plan, in[k], element_dtype(op->input_class[k], compute), 0);
+    }
+    for (int d = 0; d < plan.ndim; ++d) {
+        order[d] = (uint8_t)d;
+    }
+    if (!op->ordered) {
+        ops_plan_order(&plan, order);
+    }
+    ops_tensor *out[4];
+    for (int k = 0; k < op->outputs; ++k) {
+        int cls = op->output_class[k];
+        int dtype = cls == OPS_OPERAND_COMMON ? result : element_dtype(cls, compute);
+        out[k] = dst != NULL && k == 0
+                     ? dst
+                     : ops_tensor_new_ordered(dtype, device, plan.ndim, plan.shape, order);
+        if (out[k] == NULL) {
+            return 0.0;
+        }
+    }
+    plan.numel = out[0]->numel;
+    if (plan.numel > 0 && ops_devices[device]->has_memory) {
+        /* Outputs come first in the kernel's operands. */
+        ops_plan full = {.ndim = plan.ndim, .numel = plan.numel};
+        memcpy(full.shape, plan.shape, sizeof(int64_t) * (size_t)plan.ndim);
+        for (int k = 0; k < op->outputs; ++k) {
+            int cls = op->output_class[k];
+            ops_plan_add(&full, out[k],
+                         cls == OPS_OPERAND_COMMON && op->rule == OPS_RULE_BOOL
+                             ? OPS_BOOL : element_dtype(cls, compute), 1);
+        }
+        memcpy(&full.op[op->outputs], plan.op, sizeof(ops_operand_plan) * (size_t)n);
+        full.operands = op->outputs + n;
+        ops_plan_collapse(&full, order);
+        run(&full, op->kernels[compute], s, op->cost);
+    }
+    for (int k = 0; k < made; ++k) {
+        ops_tensor_drop(copies[k]);
+    }
+    if (dst != NULL) {
+        ops_tensor_written(dst, stamp);
+    }
+    for (int k = 1; k < op->outputs; ++k) {
+        ops_more[k] = ops_to_handle(out[k]);
+    }
+    return ops_result(out[0], record, rare);
+}
+
+double ops_pointwise(const ops_pointwise_op *op, ops_tensor *const *in, int record,
+                     const ops_scalar *s, ops_tensor *dst, int inplace, double stamp)
+{
+    int n = op->inputs, flags = 0, all_contiguous = OPS_CONTIGUOUS;
+    for (int k = 0; k < n; ++k) {
+        flags |= in[k]->flags;
+        all_contiguous &= in[k]->flags;
+    }
+    if (OPS_UNLIKELY((flags & (OPS_SUBCLASS | OPS_WRAPPED)) | ops_mode)) {
+        ops_fail(OPS_SLOW_PATH, "slow path");
+        return 0.0;
+    }
+    if (OPS_UNLIKELY(flags & OPS_VIEW) && ops_check_views(in, n, record)) {
+        return 0.0;
+    }
+    /* The common case: one dtype, one shape, contiguous, a single output, on the CPU. Numbers that
+     * do not change the dtype are welcome. */
+    const ops_tensor *first = in[0];
+    if (OPS_LIKELY(dst == NULL && all_contiguous && op->outputs == 1 && first->device == OPS_CPU &&
+                   !(first->flags & OPS_NUMBER))) {
+        int compute = ops_compute_index[first->dtype];
+        int stored = ops_compute_storage[compute] == first->dtype;
+        int floats = compute <= OPS_C_F32;
+        for (int k = 0; stored && k < n; ++k) {
+            if (in[k]->flags & OPS_NUMBER) {
+                stored = rank_of(in[k]->dtype) <= rank_of(first->dtype) && first->ndim > 0;
+            } else {
+                stored = in[k]->dtype == first->dtype && ops_same_shape(in[k], first) &&
+                         in[k]->device == OPS_CPU;
+            }
+            stored &= op->input_class[k] == OPS_OPERAND_COMMON;
+        }
+        if (OPS_LIKELY(stored && op->kernels[compute] != NULL &&
+                       (floats || op->rule == OPS_RULE_COMMON || op->rule == OPS_RULE_BOOL))) {
+            int result = op->rule == OPS_RULE_BOOL ? OPS_BOOL
+                         : op->output_class[0] == OPS_OPERAND_COMMON ? first->dtype
+                         : element_dtype(op->output_class[0], compute);
+            ops_tensor *out = ops_tensor_new(result, OPS_CPU, first->ndim, first->shape);
+            if (OPS_UNLIKELY(out == NULL)) {
+                return 0.0;
+            }
+            int64_t count = first->numel;
+            if (count <= BLOCK) {
+                char *p[OPS_MAX_OPERANDS];
+                char *blocks = NULL;
+                p[0] = out->data;
+                for (int k = 0; k < n; ++k) {
+                    p[k + 1] = in[k]->data;
+                    if (in[k]->flags & OPS_NUMBER) {
+                        if (blocks == NULL) {
+                            blocks = ops_scratch(OPS_SCRATCH_BLOCKS, OPS_MAX_OPERANDS * BLOCK * 8);
+                        }
+                        p[k + 1] = blocks + (int64_t)k * BLOCK * 8;
+                        ops_convert(first->dtype, in[k]->dtype, count, in[k]->data, 0, p[k + 1]);
+                    }
+                }
+                op->kernels[compute](count, p, s, 0);
+            } else {
+                ops_plan plan;
+                plan.ndim = 1;
+                plan.operands = n + 1;
+                plan.numel = plan.shape[0] = count;
+                for (int k = 0; k <= n; ++k) {
+                    const ops_tensor *t = k ? in[k - 1] : out;
+                    ops_operand_plan *o = &plan.op[k];
+                    int number = t->flags & OPS_NUMBER;
+                    o->data = t->data;
+                    o->dtype = t->dtype;
+                    o->want = number ? first->dtype : t->dtype;
+                    o->stride[0] = number ? 0 : ops_itemsize(t);
+                    o->output = k == 0;
+                    o->constant = number != 0;
+                }
+                run(&plan, op->kernels[compute], s, op->cost);
+            }
+            return ops_result(out, record, 0);
+        }
+    }
+    return general(op, in, record, s, dst, inplace, stamp);
+}
+
+double ops_pointwise_backward(const ops_pointwise_op *op, ops_tensor *const *inputs,
+                              const ops_scalar *s, unsigned mask, int consume)
+{
+    ops_tensor *g = inputs[0];
+    int n = op->inputs;
+    int compute = ops_compute_index[g->dtype];
+    if (OPS_UNLIKELY(op->kernels[compute] == NULL)) {
+        ops_fail(OPS_RUNTIME_ERROR, "\"%s\" not implemented for '%s'", op->name,
+                 ops_dtype_name[g->dtype]);
+        return 0.0;
+    }
+    ops_tensor *in[OPS_MAX_OPERANDS];
+    int present = 0;
+    for (int k = 0; k < n; ++k) {
+        in[k] = inputs[k]->flags & OPS_NONE ? g : inputs[k]; /* not read by what is wanted */
+        present += in[k] != g;
+    }
+    ops_plan plan;
+    plan.operands = 0;
+    plan.ndim = ops_broadcast_shape(in, n, plan.shape);
+    if (plan.ndim < 0) {
+        return 0.0;
+    }
+    int last_wanted = 31 - __builtin_clz(mask | 1u);
+    int owned = consume && g->refcount == 1 && g->storage->refcount == 1 && !g->storage->readonly &&
+                (g->flags & OPS_CONTIGUOUS) && g->ndim == plan.ndim &&
+                memcmp(g->shape, plan.shape, sizeof(int64_t) * (size_t)plan.ndim) == 0;
+    ops_tensor *out[OPS_MAX_OPERANDS];
+    int want = ops_compute_storage[compute];
+    for (int k = 0; k < op->outputs; ++k) {
+        out[k] = NULL;
+        if (mask >> k & 1) {
+            out[k] = owned && k == last_wanted
+                         ? ops_tensor_hold(g)
+                         : ops_tensor_new(g->dtype, g->device, plan.ndim, plan.shape);
+            if (out[k] == NULL) {
+                return 0.0;
+            }
+        }
+    }
+    for (int k = 0; k < op->outputs; ++k) {
+        if (out[k] != NULL) {
+            ops_plan_add(&plan, out[k], want, 1);
+        } else {
+            ops_operand_plan *o = &plan.op[plan.operands++];
+            memset(o, 0, sizeof *o);
+            o->output = 1;
+        }
+    }
+    for (int k = 0; k < n; ++k) {
+        ops_plan_add(&plan, in[k], element_dtype(op->input_class[k], compute), 0);
+    }
+    plan.numel = 1;
+    for (int d = 0; d < plan.ndim; ++d) {
+        plan.numel *= plan.shape[d];
+    }
+    if (plan.numel > 0 && ops_devices[g->device]->has_memory) {
+        ops_plan_collapse(&plan, NULL);
+        run(&plan, op->kernels[compute], s, op->cost);
+    }
+    if (consume) {
+        ops_tensor_drop(g);
+    }
+    double first = 0.0;
+    for (int k = op->outputs - 1; k >= 0; --k) {
+        ops_more[k] = ops_to_handle(out[k]);
+        first = out[k] != NULL ? ops_more[k] : first;
+    }
+    return first;
+}
+
+/* Copies --------------------------------------------------------------------------------------- */
+
+static void copy_range(int64_t lo, int64_t hi, void *arg)
+{
+    const ops_plan *plan = arg;
+    const ops_operand_plan *to = &plan->op[0], *from = &plan->op[1];
+    int last = plan->ndim - 1;
+    int64_t index[OPS_MAX_NDIM];
+    ops_plan_seek(plan, lo, index);
+    while (lo < hi) {
+        int64_t n = plan->shape[last] - index[last] < hi - lo ? plan->shape[last] - index[last] : hi - lo;
+        char *out = address(plan, to, index), *in = address(plan, from, index);
+        if (to->stride[last] == ops_dtype_size[to->dtype]) {
+            ops_convert(to->dtype, from->dtype, n, in, from->stride[last], out);
+        } else if (from->stride[last] == ops_dtype_size[from->dtype]) {
+            ops_convert_out(to->dtype, from->dtype, n, in, out, to->stride[last]);
+        } else {
+            char *block = ops_scratch(OPS_SCRATCH_COPY, BLOCK * 8);
+            n = n < BLOCK ? n : BLOCK;
+            ops_convert(to->dtype, from->dtype, n, in, from->stride[last], block);
+            ops_convert_out(to->dtype, to->dtype, n, block, out, to->stride[last]);
+        }
+        lo += n;
+        advance(plan, index, n);
+    }
+}
+
+int ops_tensor_copy(ops_tensor *to, const ops_tensor *from)
+{
+    ops_plan plan;
+    plan.ndim = to->ndim;
+    plan.operands = 0;
+    plan.numel = to->numel;
+    memcpy(plan.shape, to->shape, sizeof(int64_t) * to->ndim);
+    if (plan.numel == 0 || !ops_devices[to->device]->has_memory) {
+        return 1;
+    }
+    ops_plan_add(&plan, to, to->dtype, 1);
+    ops_plan_add(&plan, from, from->dtype, 0);
+    uint8_t order[OPS_MAX_NDIM];
+    ops_plan_order(&plan, order);
+    ops_plan_collapse(&plan, order);
+    void *lock = plan.numel > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
+    ops_parallel_for(plan.numel, 32768, copy_range, &plan);
+    if (lock != NULL) {
+        ops_gil_acquire(lock);
+    }
+    return 1;
+}
+
+ops_tensor *ops_tensor_dense(ops_tensor *t, int dtype)
+{
+    if (t->dtype == dtype && (t->flags & OPS_CONTIGUOUS)) {
+        return ops_tensor_hold(t);
+    }
+    ops_tensor *out = ops_tensor_new(dtype, t->device, t->ndim, t->shape);
+    if (out != NULL) {
+        ops_tensor_copy(out, t);
+    }
+    return out;
+}

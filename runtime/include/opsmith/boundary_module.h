@@ -1,0 +1,3 @@
+/* What the cffi module of the runtime includes. */
+#include "opsmith/abi.h"
+#include "opsmith/boundary.h"

@@ -1,0 +1,31 @@
+/*
+ * opsmith/convert.h: element conversion between all storage dtypes.
+ *
+ * Rounding and range, the same on every machine:
+ *   to f32, bf16, f16   nearest, ties to even, rounded once; overflow gives infinity; NaN stays NaN
+ *   float to i64, i32   towards zero; NaN and out of range give the least value (as torch on x86)
+ *   float to i16, i8    as to i32, then the low bits (so 0 where i32 is out of range)
+ *   float to u8         as to i64, then the low bits
+ *   integer to integer  the low bits
+ *   to bool             x != 0 (NaN is true)
+ * Source and destination must not overlap. Strides are in bytes and may be 0 (of a source) or
+ * negative; elements of strided arrays need not be aligned.
+ */
+#ifndef OPSMITH_CONVERT_H
+#define OPSMITH_CONVERT_H
+
+#include <stdint.h>
+
+#include "opsmith/dtype.h"
+
+#pragma GCC visibility push(default)
+
+/* src: (n,) of `from`, `src_stride` bytes apart; dst: (n,) of `to`, contiguous. */
+void ops_convert(int to, int from, int64_t n, const void *src, int64_t src_stride, void *dst);
+
+/* src: (n,) of `from`, contiguous; dst: (n,) of `to`, `dst_stride` bytes apart. */
+void ops_convert_out(int to, int from, int64_t n, const void *src, void *dst, int64_t dst_stride);
+
+#pragma GCC visibility pop
+
+#endif

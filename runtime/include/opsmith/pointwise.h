@@ -1,0 +1,71 @@
+/* Pointwise operations: a descriptor per op, one driver for shapes, dtypes, strides and threads. */
+#ifndef OPSMITH_POINTWISE_H
+#define OPSMITH_POINTWISE_H
+
+#include "opsmith/abi.h"
+
+/* Kernels exist for these compute dtypes; the index into every kernel table. */
+enum ops_compute { OPS_C_F64, OPS_C_F32, OPS_C_I64, OPS_C_I32, OPS_C_B8, OPS_COMPUTE_COUNT };
+OPS_EXPORT extern const uint8_t ops_compute_index[OPS_DTYPE_COUNT]; /* storage dtype -> above */
+OPS_EXPORT extern const uint8_t ops_compute_storage[OPS_COMPUTE_COUNT]; /* and its storage dtype */
+
+/* p[0..outputs) are outputs (null: not wanted), then inputs; all contiguous, n elements each,
+ * element types as the descriptor says. `start` is the logical index of the first element. An
+ * output may be the very same memory as an input. */
+typedef void (*ops_pointwise_kernel)(int64_t n, char *const *p, const ops_scalar *s, int64_t start);
+
+enum ops_rule { /* how the result dtype follows from the common dtype of the arguments */
+    OPS_RULE_COMMON,
+    OPS_RULE_INT_TO_FLOAT,
+    OPS_RULE_INT_TO_LONG,
+    OPS_RULE_BOOL
+};
+
+enum ops_operand { /* the element type an operand has inside the kernel */
+    OPS_OPERAND_COMMON, /* the compute dtype; takes part in promotion */
+    OPS_OPERAND_BOOL,
+    OPS_OPERAND_LONG
+};
+
+typedef struct ops_pointwise_op {
+    const char *name;
+    ops_pointwise_kernel kernels[OPS_COMPUTE_COUNT]; /* null: not implemented for that dtype */
+    uint8_t inputs, outputs, scalars;
+    uint8_t rule;
+    uint8_t ordered; /* the kernel reads the logical index: iterate in row-major order */
+    uint8_t input_class[OPS_MAX_OPERANDS];
+    uint8_t output_class[4];
+    float cost; /* estimated nanoseconds an element, for the grain of threads */
+} ops_pointwise_op;
+
+/* Run `op` on `in` (op->inputs tensors; OPS_NUMBER tensors are Python numbers). `dst`: null, or the
+ * tensor to write to (out= or in-place). `record`: some input requires grad. Returns a handle;
+ * further outputs in ops_more[]. */
+OPS_EXPORT double ops_pointwise(const ops_pointwise_op *op, ops_tensor *const *in, int record,
+                                const ops_scalar *s, ops_tensor *dst, int inplace, double stamp);
+
+/* Backward of a pointwise op: outputs wanted by `mask`, element type and shape of `in[0]` (the
+ * cotangent, broadcast with the others); may write into in[0] when `consume` and nobody else holds
+ * it. The first wanted output is returned, the others wait in ops_more[] (0.0 for unwanted). */
+OPS_EXPORT double ops_pointwise_backward(const ops_pointwise_op *op, ops_tensor *const *in,
+                                         const ops_scalar *s, unsigned mask, int consume);
+
+/* A Python number as a 0-d operand, on the caller's stack. */
+typedef struct ops_number {
+    union {
+        double f;
+        int64_t i;
+        uint8_t b;
+    } value;
+    char *storage[16]; /* room for an ops_tensor without dims */
+} ops_number;
+OPS_EXPORT ops_tensor *ops_number_tensor(ops_number *n, int kind, double f, int64_t i);
+
+/* Shared with the other families. */
+OPS_EXPORT int ops_common_dtype(const char *name, ops_tensor *const *in, const uint8_t *input_class,
+                                int n);
+OPS_EXPORT int ops_apply_rule(int rule, int common);
+OPS_EXPORT int ops_check_operands(ops_tensor *const *in, int n); /* 0: plain; else status set */
+OPS_EXPORT int ops_check_views(ops_tensor *const *in, int n, int record);
+
+#endif

@@ -1,0 +1,111 @@
+"""Every example runs, from the outside, on settings that take seconds; so do the documents."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PATHS = [str(ROOT / "frontend"), str(ROOT / "codegen"), os.environ.get("PYTHONPATH", "")]
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, PATHS))}
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def run(*command, cwd=ROOT, timeout=300, environment=ENVIRONMENT):
+    """Run Python on `command`; return what it prints, or fail with all of it."""
+    done = subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout,
+    )  # fmt: skip
+    assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_digits(tmp_path):
+    """Three epochs of the demo reach 90%, and the picture is one."""
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "new" / "digits.png"
+    printed = run("examples/digits.py", "--epochs", 3, "--out", picture)
+    accuracy = float(re.search(r"held-out accuracy ([\d.]+)%", printed)[1])
+    assert accuracy >= 90
+    assert picture.read_bytes().startswith(PNG)
+    assert picture.stat().st_size > 20_000
+
+
+def test_char_gpt(tmp_path):
+    """The loss falls, and the checkpoint alone is enough to write, reproducibly."""
+    pytest.importorskip("safetensors")
+    checkpoint = ("--checkpoint", tmp_path / "new" / "gpt.safetensors", "--length", 60)
+    small = ("--steps", 60, "--batch", 8, "--context", 32, "--width", 32, "--depth", 1)
+    printed = run("examples/char_gpt.py", *small, *checkpoint)
+    losses = [float(loss) for loss in re.findall(r"validation loss ([\d.]+)", printed)]
+    assert losses[-1] < losses[0] - 0.8
+
+    def sample(seed):
+        """Write from the checkpoint; return what follows the ruler."""
+        only = ("--sample-only", "--seed", seed, "--prompt", "The ")
+        return run("examples/char_gpt.py", *only, *checkpoint).split("-" * 80 + "\n")[1]
+
+    text = sample(seed=1)
+    assert text.startswith("The ")
+    assert len(text) == len("The ") + 60 + len("\n")
+    assert text == sample(seed=1) != sample(seed=2)
+
+
+def test_add_an_op():
+    """An op from text: its gradient is printed, checked and trained through."""
+    printed = run("examples/add_an_op.py", "--steps", 100)
+    assert "gradcheck passed" in printed
+    first, last = (
+        float(loss) for loss in re.search(r"loss ([\d.]+) -> ([\d.]+)", printed).groups()
+    )
+    assert last < first / 4
+
+
+def code_blocks(name):
+    """Return the Python blocks of a document, as test parameters."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.S)
+    return [pytest.param(block, id=f"{name}-{i}") for i, block in enumerate(blocks)]
+
+
+def run_block(block, folder, **options):
+    """Run a Python block; `# -> value` beside a print says what it has to print."""
+    script = folder / "block.py"
+    script.write_text(block)
+    printed = run(script, **options).splitlines()
+    expected = re.findall(r"^print\(.*# -> (.*)$", block, re.M)
+    assert [line for line in printed if line in expected] == expected
+
+
+@pytest.mark.parametrize(
+    "block", [*code_blocks("README.md"), *code_blocks("examples/data/README.md")]
+)
+def test_documents(block, tmp_path):
+    """What a document shows can be run."""
+    run_block(block, tmp_path)
+
+
+def test_recipes(tmp_path):
+    """CONTRIBUTING.md, applied to a copy of the tree: what a fence names is added to that file."""
+    tree = tmp_path / "tree"
+    skip = shutil.ignore_patterns("__pycache__", "demo", "docs", ".lock", "lib.*", "bdist.*")
+    for name in ("build", "codegen", "frontend", "runtime"):  # built, so that little is compiled
+        shutil.copytree(ROOT / name, tree / name, ignore=skip)
+    for name in ("build.py", "ops.yaml", "pyproject.toml"):
+        shutil.copy2(ROOT / name, tree / name)
+    recipes = (ROOT / "CONTRIBUTING.md").read_text()
+    additions = re.findall(r"```yaml (\S+)\n(.*?)```", recipes, re.S)
+    assert {file for file, _ in additions} == {"ops.yaml", "codegen/opsmithc/intrinsics.yaml"}
+    for file, text in additions:
+        with open(tree / file, "a") as target:
+            target.write("\n" + text)
+    environment = ENVIRONMENT | {"PYTHONPATH": f"{tree / 'frontend'}{os.pathsep}{tree / 'codegen'}"}
+    run("build.py", "build", "--no-venv", cwd=tree, environment=environment, timeout=600)
+    blocks = re.findall(r"```python\n(.*?)```", recipes, re.S)
+    assert len(blocks) == 2
+    for block in blocks:
+        run_block(block, tmp_path, cwd=tree, environment=environment)
