@@ -23,10 +23,17 @@ PREAMBLE = """\
 #define _cffi_save_errno()
 """
 INSTALL = """
+#include "opsmith/python_tensor.h"
+
 void ops_install(int on)
 {
     ops_gil_release = on ? (void *(*)(void))PyEval_SaveThread : NULL;
     ops_gil_acquire = on ? (void (*)(void *))PyEval_RestoreThread : NULL;
+}
+
+int ops_install_tensor_type(const char *module)
+{
+    return install_tensor_type(module);
 }
 """
 

@@ -12,6 +12,7 @@ from .abi import encode, kernel_params
 from .derive.op import Derived
 from .lower.pointwise import backward_kernels, number_params
 from .opdef import OpDef, Out, Reduce, Scan
+from .pytext import has_default_entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,17 @@ def descriptor(derived: Derived, dims: tuple[str, ...]) -> tuple[list[str], list
         lines.append(
             f"return ops_scan(&opsk_{op.name}, ops_from_handle({first}), {record}, dim, {dtype}, {s}, NULL);"
         )
-    return [f"extern const ops_{family}_op opsk_{op.name};"], [_entry(op.name, params, lines)]
+    entries = [_entry(op.name, params, lines)]
+    if has_default_entry(op):
+        number = {"True": "1", "true": "1"}
+        keep = number.get(op.schema.param("keepdim").default or "", "0") if "keepdim" in by_name else "0"
+        entries.append(
+            _entry(f"{op.name}_0", [f"double {first}"], [
+                f"return ops_reduce(&opsk_{op.name}, ops_from_handle({first}), {record}, 0, 1, {keep}, -1, "
+                f"NULL, NULL);"
+            ])
+        )  # fmt: skip
+    return [f"extern const ops_{family}_op opsk_{op.name};"], entries
 
 
 def scalar_params(op: OpDef) -> tuple[str, ...]:

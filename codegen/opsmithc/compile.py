@@ -158,6 +158,13 @@ def run(plan: Plan, jobs: int, progress: bool = True, name: str = "build.ninja")
     return steps
 
 
+def precompile(folder: Path) -> None:
+    """Write the bytecode of a package, so that importing it is fast from the first time on."""
+    import compileall
+
+    compileall.compile_dir(str(folder), quiet=2, workers=1, maxlevels=3)
+
+
 def _ninja() -> str:
     try:
         import ninja

@@ -42,16 +42,19 @@ class Layout:
     folder: Path  # that package's folder
     work: Path  # intermediates
     prefix: str  # of shard names
+    functions: str  # Python line that binds _f, the namespace generated code calls ops through
 
 
-BUNDLED = Layout("opsmith._generated", paths.GENERATED, paths.BUILD, "s")
+BUNDLED = Layout(
+    "opsmith._generated", paths.GENERATED, paths.BUILD, "s", "from opsmith import _functions as _f"
+)
 
 
-def parse(files: Sequence[Path]) -> tuple[OpDef, ...]:
-    """Every op of the registry files, hidden adjoint ops included."""
+def parse(files: Sequence[Path], base: Sequence[OpDef] = ()) -> tuple[OpDef, ...]:
+    """Every op of the registry files, hidden adjoint ops included; ``base`` may be called."""
     ops: list[OpDef] = []
     for file in files:
-        for op in registry.load(file):
+        for op in registry.load(file, base=base):
             ops += [op, *families.hidden_ops(op)]
     return tuple(ops)
 
@@ -69,11 +72,11 @@ def derive_all(ops: Sequence[OpDef]) -> tuple[Derived, ...]:
     return tuple(found)
 
 
-def verify_all(derived: Sequence[Derived], cache: Path) -> None:
+def verify_all(derived: Sequence[Derived], cache: Path, base: Sequence[OpDef] = ()) -> None:
     """The gate."""
     from .verify import verify
 
-    errors = verify(derived, cache)
+    errors = verify(derived, cache, base=base)
     if errors:
         raise RegistryErrors(list(errors))
 
@@ -125,7 +128,7 @@ def emit_shard(shard: Shard, layout: Layout) -> list[Path]:
         layout.work / "c" / f"_{shard.name}.c",
     )  # fmt: skip
     functions = pytext.FunctionsFile(
-        shard.name, tuple(e.symbol for e in entries), tuple(texts), tuple(public)
+        shard.name, layout.package, layout.functions, tuple(e.symbol for e in entries), tuple(texts), tuple(public)
     )
     emit.write(
         layout.folder / f"{shard.name}.py", emit.render("python/functions.py.j2", functions)
@@ -144,7 +147,11 @@ def build(
     files: Sequence[Path] = (paths.OPS_YAML,), layout: Layout = BUNDLED, jobs: int = 2,
     progress: bool = True, gate: bool = True, link: bool = True,
 ) -> Report:  # fmt: skip
-    """The whole pipeline; returns counts and the time of each stage."""
+    """The whole pipeline; returns counts and the time of each stage.
+
+    A layout other than the bundled one is a user's registry: it may call the bundled ops, and its
+    shards link against the bundled runtime.
+    """
     seconds: dict[str, float] = {}
     clock = time.perf_counter()
 
@@ -154,18 +161,19 @@ def build(
         seconds[stage] = now - clock
         clock = now
 
-    ops = parse(files)
+    base = () if layout.package == BUNDLED.package else registry.load(paths.OPS_YAML)
+    ops = parse(files, base)
     lap("parse")
     derived = derive_all(ops)
     lap("derive")
     if gate:
-        verify_all(derived, layout.work / "verify")
+        verify_all(derived, layout.work / "verify", base)
         lap("verify")
     plan = compile.Plan(layout.work, (paths.RUNTIME / "include", layout.work / "c"))
     shards = shards_of(derived, layout)
-    runtime = families.runtime_sources(layout.work) if layout is BUNDLED else []
+    runtime = families.runtime_sources(layout.work) if layout.package == BUNDLED.package else []
     library = paths.GENERATED / "libopsmith.so"
-    if layout is BUNDLED:
+    if layout.package == BUNDLED.package:
         plan.library(library, [plan.object(s) for s in runtime], ["-lm", "-lpthread"])
         _core_module(plan, library)
     for shard in shards:
@@ -173,11 +181,16 @@ def build(
         glue = plan.object(layout.work / "c" / f"_{shard.name}.c", "cffi")
         plan.library(
             layout.folder / f"_{shard.name}.so", [*kernels, glue],
-            [str(library), "-Wl,-rpath,'$$ORIGIN'" if layout is BUNDLED else f"-Wl,-rpath,{library.parent}", "-lm"],
+            [str(library), "-Wl,-rpath,'$$ORIGIN'" if layout.package == BUNDLED.package else f"-Wl,-rpath,{library.parent}", "-lm"],
         )  # fmt: skip
     emit_index(derived, shards, layout)
     lap("emit")
-    steps = compile.run(plan, jobs, progress) if link else 0
+    steps = 0
+    if link:
+        steps = compile.run(plan, jobs, progress)
+        compile.precompile(layout.folder)
+        if layout.package == BUNDLED.package:
+            compile.precompile(layout.folder.parent)
     lap("compile")
     return Report(len(derived), len(shards), steps, seconds)
 

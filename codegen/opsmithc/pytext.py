@@ -30,6 +30,8 @@ class FunctionsFile:
     """Context of templates/python/functions.py.j2."""
 
     shard: str
+    package: str
+    functions: str  # the import that binds _f, the namespace of every op
     symbols: tuple[str, ...]  # C functions bound at the top
     texts: tuple[str, ...]
     public: tuple[str, ...]
@@ -385,60 +387,58 @@ def _default(op: OpDef, name: str) -> str:
 # Functions ---------------------------------------------------------------------------------------
 
 
+def new_tensor(h: str, node: str, view: str) -> str:
+    """The one place that says how a generated function makes a tensor."""
+    return f"make_view({h}, {node}, {view})" if view else f"make({h}, {node})"
+
+
 def result_lines(op: OpDef, derived: Derived, record: Record | None, suffix: str, indent: int,
                  rare: bool, before: tuple[str, ...] = (), view: str = "") -> list[str]:
     """From a handle ``h`` to the returned tensor(s), recording when asked to."""
     p = " " * indent
-    lines = [f"{p}if h > 0.0:", f"{p}    r = new(Tensor)", f"{p}    r._h = h"]
-    lines += [f"{p}    r._node = r._shape = None"]
-    lines += [f"{p}    r._view = {view}"] if view else []
-    lines += _return(op, p + "    ", "None")
+    lines = [f"{p}if h > 0.0:"]
+    lines += _return(op, p + "    ", new_tensor("h", "None", view), "None")
     if record is None or not record.edges:
         return lines
     lines += [f"{p}if h < 0.0:"]
     lines += [f"{p}    {b}" for b in before]
-    lines += [f"{p}    r = new(Tensor)", f"{p}    r._shape = None"]
-    lines += [f"{p}    r._view = {view}"] if view else []
     saves = [o for o in record.saved if o in op.schema.outputs]
-    outs = differentiable_outputs(op)
+    many = len(differentiable_outputs(op)) > 1
+
+    def recorded(pad: str, node: str) -> list[str]:
+        out = _save_outputs(op, saves, pad)
+        if many or len(op.schema.outputs) > 1:
+            first = "(node, 0)" if many else "node"
+            return [*out, f"{pad}node = {node}", *_return(op, pad, new_tensor("h", first, view), "node")]
+        return [*out, *_return(op, pad, new_tensor("h", node, view), "node")]
+
     if rare:
         likes = ", ".join(f"like({safe(e)})" for e in record.edges)
-        lines += [f"{p}    if h < LIMIT:", f"{p}        r._h = h + RARE"]
-        lines += _save_outputs(op, saves, p + "        ")
-        lines += [f"{p}        r._node = {node_text(record, suffix + '_rare', f'({likes},)')}"]
-        lines += _return(op, p + "        ", "r._node")
-    lines += [f"{p}    r._h = h"]
-    lines += _save_outputs(op, saves, p + "    ")
-    node = node_text(record, suffix)
-    if len(outs) > 1:
-        lines += [f"{p}    node = {node}", f"{p}    r._node = (node, 0)"]
-        lines += _return(op, p + "    ", "node")
-    else:
-        lines += [f"{p}    r._node = {node}"]
-        lines += _return(op, p + "    ", "r._node")
-    return lines
+        lines += [f"{p}    if h < LIMIT:", f"{p}        h += RARE"]
+        lines += recorded(p + "        ", node_text(record, suffix + "_rare", f"({likes},)"))
+    return lines + recorded(p + "    ", node_text(record, suffix))
 
 
 def _save_outputs(op: OpDef, saves: list[str], p: str) -> list[str]:
     lines = []
     for o in saves:
         k = op.schema.outputs.index(o)
-        lines.append(f"{p}saved_{o} = " + ("alias(r._h)" if k == 0 else f"alias(next_output({k}))"))
+        lines.append(f"{p}saved_{o} = " + ("alias(h)" if k == 0 else f"alias(next_output({k}))"))
     return lines
 
 
-def _return(op: OpDef, p: str, node: str) -> list[str]:
+def _return(op: OpDef, p: str, made: str, node: str) -> list[str]:
     outputs = op.schema.outputs
     if len(outputs) == 1:
-        return [f"{p}return r"]
+        return [f"{p}return {made}"]
     carriers = differentiable_outputs(op)
     rest = []
     for k, o in enumerate(outputs[1:], start=1):
-        if o in carriers and node == "node":
+        if o in carriers and node == "node" and len(carriers) > 1:
             rest.append(f"further({k}, (node, {carriers.index(o)}))")
         else:
             rest.append(f"further({k}, None)")
-    return [f"{p}return {tuple_name(op)}(r, {', '.join(rest)})"]
+    return [f"{p}return {tuple_name(op)}({made}, {', '.join(rest)})"]
 
 
 def tuple_name(op: OpDef) -> str:
@@ -664,13 +664,21 @@ def function_text(derived: Derived, is_dims: tuple[str, ...] = ()) -> list[str]:
         encode(p, p.name in is_dims).py.replace("{x}", safe(p.name)) for p in op.schema.params
     ]
     lines += [f"def {n}({signature(op)}):", *_doc(op)]
+    start = len(lines)
     for p in op.schema.params:
         if p.default in {q.name for q in op.schema.params}:
             lines += [f"    if {safe(p.name)} is None: {safe(p.name)} = {safe(p.default)}"]
     call = ", ".join(args)
     out = "out" in op.variants
     passed = arguments(op) + (", out=out" if out else "")
-    lines += ["    try:", f"        h = c_{n}({call})"]
+    lines += ["    try:"]
+    if has_default_entry(op):
+        first, *rest = op.schema.params
+        test = " and ".join(f"{safe(p.name)} is {_literal(p)}" for p in rest)
+        lines += [f"        if {test}:", f"            h = c_{n}_0({safe(first.name)}._h)",
+                  "        else:", f"            h = c_{n}({call})"]
+    else:
+        lines += [f"        h = c_{n}({call})"]
     lines += ["    except (AttributeError, TypeError, OverflowError, KeyError):"]
     lines += [f"        return retry({n}, {passed})"]
     if out:
@@ -682,12 +690,46 @@ def function_text(derived: Derived, is_dims: tuple[str, ...] = ()) -> list[str]:
         view = f"({safe(op.schema.params[0].name)}, {n}{rest})"
     lines += result_lines(op, derived, rec, "", 4, False, (), view)
     lines += [f"    return failed({n}, {passed})", ""]
+    if "varargs" in op.variants:
+        lines += _varargs(op, lines[start:])
     if "inplace" in op.variants:
         first = safe(op.schema.params[0].name)
         lines += [f"def {n}_({signature(op).replace(', *, out=None', '').replace(', out=None', '')}):",
                   f'    """In-place :func:`{n}`; returns its first argument."""',
                   f"    return assign({first}, {n}({arguments(op)}))", ""]
     return lines
+
+
+def has_default_entry(op: OpDef) -> bool:
+    """Does the op have an entry with everything but its first tensor at the default?"""
+    rest = op.schema.params[1:]
+    return isinstance(op.meaning, Reduce) and bool(rest) and not any(
+        p.type.base in ("Scalar", "float") for p in rest
+    ) and all(
+        p.default in ("None", "False", "True", "false", "true") for p in rest
+    )
+
+
+def _literal(p: Param) -> str:
+    return {"false": "False", "true": "True"}.get(str(p.default), str(p.default))
+
+
+def _varargs(op: OpDef, body: list[str]) -> list[str]:
+    """The method form ``x.view(2, 3)`` of a function whose second parameter is a list of ints."""
+    first, sizes, *rest = op.schema.params
+    keywords = "".join(f", {_parameter(op, p)}" for p in rest)
+    name = safe(sizes.name)
+    return [
+        f"def m_{op.name}({safe(first.name)}, *sizes, {name}=None{keywords}):",
+        f'    """Method form of :func:`{op.name}`."""',
+        "    if sizes:",
+        f"        {name} = sizes",
+        "        if sizes[0].__class__ is not int and len(sizes) == 1:",
+        f"            {name} = sizes[0]",
+        f"    elif {name} is None:",
+        f"        {name} = ()",
+        *body,
+    ]
 
 
 def body_text(op: OpDef) -> list[str]:

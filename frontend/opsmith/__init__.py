@@ -27,7 +27,7 @@ from . import _functions, _tensor  # noqa: E402
 from . import _methods  # noqa: E402, I001
 
 for _name in dir(_functions):
-    if not _name.startswith(("_", "o_")) and _name not in _functions._index.HIDDEN:
+    if not _name.startswith(("_", "o_", "m_")) and _name not in _functions._index.HIDDEN:
         globals().setdefault(_name, getattr(_functions, _name))
 from .autograd.grad_mode import (  # noqa: E402
     enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled,
@@ -35,10 +35,14 @@ from .autograd.grad_mode import (  # noqa: E402
 
 _LAZY = ("autograd", "nn", "optim", "utils", "func", "testing", "compose", "overrides", "ops", "safetensors", "serialization", "random")
 
+_LATE = {"set_printoptions": "_print"}  # functions of modules that load on first touch
+
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(f"opsmith.{name}")
+    if name in _LATE:
+        return getattr(importlib.import_module(f"opsmith.{_LATE[name]}"), name)
     raise AttributeError(f"module 'opsmith' has no attribute '{name}'")
 
 

@@ -310,7 +310,7 @@ class Reader:
             if name == "UntypedStorage":
                 return _StorageClass(None)
             if name in _DTYPES:
-                return getattr(opsmith, name, None)
+                return _item(name)[0]
             if name in ("Size", "device"):
                 return getattr(opsmith, name)
         return None

@@ -8,11 +8,15 @@ k, or None. Sequence numbers grow, so an edge always points to an older node.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
 import importlib
 import itertools
+import os
 from array import array
 from collections import namedtuple
-from typing import Any, NoReturn
 
 from . import _boundary
 from ._boundary import SLOW_PATH, STALE_VIEW, error_text, ffi, lib, raise_status, shard, take_status
@@ -23,7 +27,6 @@ LIMIT = -RARE
 NO_INT = -(2**63)
 NAN = float("nan")
 seq = itertools.count(-1, -1).__next__  # node sequence numbers, negated: smaller is newer
-new = object.__new__
 
 _drop = lib.ops_drop
 _alias = lib.ops_alias
@@ -45,68 +48,49 @@ class Leaf:
         self.grad = self.hooks = self.post_hooks = self.tensor = None
 
 
-class Tensor:
-    """A strided n-dimensional array that records what is done to it; see ``opsmith.tensor``."""
+def make_shape(t: Any) -> Size:
+    """The shape of a tensor as a Size; small ones are shared."""
+    h = t._h
+    key = _shape_key(h)
+    s = _SHAPES.get(key)
+    if s is None:
+        n = _ndim(h)
+        s = Size(_unpack(_shape(h), n)) if n else Size()
+        if key >= 0:
+            if len(_SHAPES) > 10000:
+                _SHAPES.clear()
+            _SHAPES[key] = s
+    return s
 
-    __slots__ = ("__dict__", "__weakref__", "_h", "_node", "_shape", "_view")
 
-    def __del__(self, drop=_drop):
-        try:
-            drop(self._h)
-        except AttributeError:  # never got a handle: construction failed
-            pass
-
-    @property
-    def shape(self) -> Size:
-        """The size of each dimension."""
-        s = self._shape
-        if s is None:
-            h = self._h
-            key = _shape_key(h)
-            s = _SHAPES.get(key)
-            if s is None:
-                n = _ndim(h)
-                s = Size(_unpack(_shape(h), n)) if n else Size()
-                if key >= 0:
-                    if len(_SHAPES) > 10000:
-                        _SHAPES.clear()
-                    _SHAPES[key] = s
-            self._shape = s
-        return s
+if os.environ.get("OPSMITH_PURE_TENSOR") or not lib.ops_install_tensor_type(b"opsmith._tensor_type"):
+    from ._pure import Tensor, make, make_view, set_shape_maker
+else:
+    from ._tensor_type import Tensor, make, make_view, set_shape_maker
+set_shape_maker(make_shape)
+Tensor.__module__ = "opsmith"
 
 
 def wrap(h: float, node: Any = None) -> Tensor:
     """A tensor for a handle; raises the pending error when there is none."""
     if not h:
         raise_status(take_status())
-    r = new(Tensor)
-    r._h = h
-    r._node = node
-    r._shape = None
-    return r
+    return make(h, node)
 
 
 def alias(h: float) -> Tensor:
     """A tensor that shares storage and version with a handle, without node."""
-    r = new(Tensor)
-    r._h = _alias(h)
-    r._node = r._shape = None
-    return r
+    return make(_alias(h), None)
 
 
 def further(k: int, node: Any) -> Tensor:
     """Output k of the last call."""
-    r = new(Tensor)
     h = _next(k)
-    r._h = -h if node is not None else h
-    r._node = node
-    r._shape = None
-    return r
+    return make(-h if node is not None else h, node)
 
 
 NONE_H = lib.ops_none_handle()
-NONE = new(Tensor)
-NONE._h, NONE._node, NONE._shape = NONE_H, None, Size()
+NONE = make(NONE_H, None)
 _KEEP = NONE  # its handle is static: never dropped, since this module holds it
 
 
@@ -293,6 +277,12 @@ def _params(name: str) -> tuple[tuple[str, str], ...]:
     return _PARAMS.get(name, ())
 
 
+def register_params(params: dict[str, tuple[tuple[str, str], ...]]) -> None:
+    """Parameters of a user registry's ops, for messages and conversions."""
+    _params("")
+    _PARAMS.update(params)
+
+
 def _kind(v: Any) -> str:
     return type(v).__name__ + (f" of {_kind(v[0])}" if isinstance(v, (list, tuple)) and v else "")
 
@@ -403,11 +393,12 @@ def named_tuple(name: str, fields: tuple[str, ...]) -> Any:
 # Recording ---------------------------------------------------------------------------------------
 
 
-def attach(raw_backward: Any, recorded: Any, name: str, edges: int) -> None:
-    """Tell a backward function its recorded form and its name."""
+def attach(raw_backward: Any, recorded: Any, name: str, edges: int, outputs: int = 1) -> None:
+    """Tell a backward function its recorded form, its name, its numbers of edges and outputs."""
     raw_backward.recorded = recorded
     raw_backward.op = name
     raw_backward.edges = edges
+    raw_backward.outputs = outputs
 
 
 def has_node(v: Any) -> bool:
@@ -496,6 +487,7 @@ def freed(n: Any, g: Any) -> NoReturn:
 
 freed.recorded = freed
 freed.op = "freed"
+freed.edges = freed.outputs = 0
 
 
 class _NoGrad:

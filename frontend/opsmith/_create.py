@@ -6,7 +6,7 @@ from array import array
 from typing import Any
 
 from ._boundary import check, ffi, lib
-from ._core import Leaf, Tensor, ints, is_number, scalar, wrap
+from ._core import Leaf, Tensor, ints, is_number, make, scalar, wrap
 from ._dtypes import BY_NUMPY, CPU, DTYPES, Size, bool_, device, dtype, float32, float64, int64
 
 _default = float32
@@ -43,6 +43,14 @@ def tensor(
         ValueError: for sequences of unequal length.
         TypeError: for values that are no numbers.
     """
+    if data.__class__ is list and data and data[0].__class__ is float and device is None:
+        try:  # a flat list of floats: the common case
+            block = array("d", data).tobytes()
+        except TypeError:
+            pass
+        else:
+            h = lib.ops_from_doubles((dtype or _default).code, block, len(data))
+            return _finish(wrap(h), True) if requires_grad else make(h, None)
     if isinstance(data, Tensor):
         t = data.detach().clone()
         if dtype is not None or device is not None:
@@ -82,14 +90,6 @@ def _from_python(data: Any, d: dtype | None) -> Tensor:
         if not len(probe):
             break
         probe = probe[0]
-    if len(shape) == 1 and shape[0] and probe.__class__ is float and not isinstance(data, Tensor):
-        try:  # a flat list of floats: the common case
-            block = array("d", data).tobytes()
-            kinds = set(map(type, data))
-            if kinds <= {float, int, bool}:
-                return wrap(lib.ops_from_block((d or _default).code, float64.code, block, *ints(shape)))
-        except TypeError:
-            pass
     flat: list[Any] = []
     trailing = _flatten(data, shape, 0, flat)
     shape += trailing

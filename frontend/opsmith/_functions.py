@@ -17,7 +17,7 @@ for _shard in _index.SHARDS:
         if hasattr(_module, _name + "_"):
             _namespace[_name + "_"] = getattr(_module, _name + "_")
     for _name in vars(_module):
-        if _name.startswith("o_"):
+        if _name.startswith(("o_", "m_")):
             _namespace[_name] = getattr(_module, _name)
 for _name, _target in _index.ALIASES:
     if _target in _namespace:

@@ -17,18 +17,6 @@ UNARY = {"neg": "neg", "invert": "invert", "abs": "abs", "pos": "pos"}
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
 
-def _varargs(fn: Any) -> Any:
-    """``x.view(2, 3)`` as well as ``x.view((2, 3))``."""
-
-    def method(self: Tensor, *sizes: Any, **kwargs: Any) -> Any:
-        if len(sizes) == 1 and not hasattr(sizes[0], "__index__"):
-            return fn(self, sizes[0], **kwargs)
-        return fn(self, sizes, **kwargs) if sizes else fn(self, **kwargs) if kwargs else fn(self, ())
-
-    method.__name__, method.__doc__ = fn.__name__, fn.__doc__
-    return method
-
-
 def _plain(fn: Any, name: str) -> Any:
     def operator(self: Tensor, other: Any) -> Any:
         if not (isinstance(other, Tensor) or is_number(other)):
@@ -52,9 +40,9 @@ def _reflected(fn: Any, name: str) -> Any:
 def install() -> None:
     """Fill the class from the generated index."""
     for name, target, varargs in index.METHODS:
-        fn = getattr(f, target, None)
+        fn = getattr(f, f"m_{target}" if varargs else target, None)
         if fn is not None:
-            setattr(Tensor, name, _varargs(fn) if varargs else fn)
+            setattr(Tensor, name, fn)
     for name in index.PROPERTIES:
         setattr(Tensor, name, property(getattr(f, name)))
     for word, target, binary, inplace in index.OPERATORS:

@@ -5,6 +5,7 @@ Operations become methods in ``_methods.py``, from the generated index.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -52,15 +53,16 @@ def _init(self: Tensor, *args: Any, **kwargs: Any) -> None:
     """All is done by ``__new__``."""
 
 
+_allocate = Tensor.__new__ if Tensor.__new__ is not object.__new__ else object.__new__
 Tensor.__new__ = staticmethod(_new)  # type: ignore[method-assign, assignment]
 Tensor.__init__ = _init  # type: ignore[method-assign]
 
 
 def _make_subclass(cls: type, data: Tensor, require_grad: bool = False) -> Any:
     """An instance of a subclass that shares ``data``'s storage and version."""
-    t = object.__new__(cls)
+    t = _allocate(cls)
     t._h = lib.ops_alias(data._h)
-    t._node = t._shape = None
+    t._node = t._shape = t._view = None
     if hasattr(cls, "__torch_function__"):
         lib.ops_set_flag(t._h, _OPS_SUBCLASS, 1)
     if require_grad:
@@ -239,7 +241,8 @@ def _set_requires_grad(self: Tensor, on: bool) -> None:
         if not DTYPES[lib.ops_dtype(self._h)].is_floating_point:
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         if self._node is None:
-            self._node = Leaf()
+            self._node = leaf = Leaf()
+            leaf.tensor = weakref.ref(self)
             self._h = -abs(self._h)
     else:
         self._node = None
@@ -534,8 +537,17 @@ def __iter__(self: Tensor) -> Iterator[Tensor]:
 
 
 @_method
+def __repr__(self: Tensor, *, tensor_contents: Any = None) -> str:
+    from ._print import text
+
+    return text(self)
+
+
+@_method
 def __format__(self: Tensor, spec: str) -> str:
-    return self.item().__format__(spec) if self.ndim == 0 and spec else object.__format__(self, spec)
+    if lib.ops_ndim(self._h) == 0 and self.__class__ is Tensor and not self.is_meta:
+        return self.item().__format__(spec)  # type: ignore[no-any-return]
+    return object.__format__(self, spec)
 
 
 @_method

@@ -296,6 +296,15 @@ double ops_from_block(int dtype, int source, const char *block, int64_t n, int64
     return ops_to_handle(t);
 }
 
+double ops_from_doubles(int dtype, const char *block, int64_t n)
+{
+    ops_tensor *t = ops_tensor_new(dtype, OPS_CPU, 1, &n);
+    if (t != NULL) {
+        ops_convert(dtype, OPS_F64, n, block, 8, t->data);
+    }
+    return ops_to_handle(t);
+}
+
 typedef struct foreign {
     double owner;
     void (*release)(double);

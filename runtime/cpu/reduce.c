@@ -11,7 +11,7 @@
 #include "opsmith/parallel.h"
 
 enum {
-    PACKED = 2048,          /* elements converted at a time: they stay in L1 */
+    PACKED = 4096,          /* elements converted at a time: they stay in L1 */
     GIL_LIMIT = 32768,      /* elements above which the interpreter lock is released */
     TASK_ELEMENTS = 65536,  /* a task: long against its merge, short enough to balance threads */
     ENOUGH_TASKS = 64,      /* beyond these the folded space is not cut */

@@ -107,6 +107,22 @@ class Program:
         return bool(self.start) or sorted(names) != sorted(v.var for v in self.outer)
 
     @property
+    def partial(self) -> bool:
+        """Do the loops leave elements of the result unwritten?"""
+        axes = self.dims[OUT]
+        extents = {v.var: v.extent for v in self.outer}
+        return self.scatter or any(
+            a.at_least or extents.get(i.id, a.size) != a.size
+            for a, i in zip(axes, self.target, strict=True) if isinstance(i, Name)
+        )  # fmt: skip
+
+    @property
+    def cotangent(self) -> str:
+        """The name of the output's cotangent in gradients."""
+        outputs = self.op.schema.outputs
+        return "g" if len(outputs) == 1 else f"g_{outputs[0]}"
+
+    @property
     def indices(self) -> bool:
         """A second output holds the flat position of the element selected."""
         return len(self.op.schema.outputs) > 1
@@ -218,6 +234,9 @@ class _Analysis:
             )
             for k, v in given.items()
         }
+        if start:
+            axes.setdefault(OUT, axes.get(start, ()))
+            axes.setdefault(start, axes[OUT])
         for root in (target, *roots):
             for item in _items(root, self.tensors | set(self.op.schema.outputs)):
                 name = item.base.id  # type: ignore[union-attr]
@@ -226,9 +245,6 @@ class _Analysis:
                     axes[name] = tuple(Axis(self._bare(i, name)) for i in item.index)
                 if len(axes[name]) != len(item.index):
                     raise FormulaError(f"'{fm.unparse(item)}' needs {len(axes[name])} subscripts", item.col)
-        if start:
-            axes.setdefault(OUT, axes.get(start, ()))
-            axes.setdefault(start, axes[OUT])
         sizes: dict[str, Node] = {}
         taken = self.params | set(self.let) | {a.name for v in axes.values() for a in v}
         out = list(axes[OUT])
@@ -266,11 +282,14 @@ class _Analysis:
         self, var: str, dims: Mapping[str, tuple[Axis, ...]], target: Item,
         roots: tuple[Node | None, ...], gather: bool,
     ) -> Node:  # fmt: skip
-        places: list[tuple[str, Item]] = [
+        read: list[tuple[str, Item]] = [
             (item.base.id, item)  # type: ignore[union-attr]
-            for n in (*roots, *target.index) if n is not None for item in _items(n, self.tensors)
+            for n in (*target.index, *roots) if n is not None for item in _items(n, self.tensors)
         ]  # fmt: skip
-        places = [(OUT, target), *places] if gather else [*places, (OUT, target)]
+        positions = [x for x in read if self.op.dtype.classes.get(x[0]) == "integral"]
+        others = [x for x in read if x not in positions]
+        written = [(OUT, target)]
+        places = [*positions, *written, *others] if gather else [*positions, *others, *written]
         at_least: Node | None = None
         for tensor, item in places:
             for axis, i in zip(dims[tensor], item.index, strict=True):
@@ -437,10 +456,11 @@ def _tensor_adjoints(program: Program, tensor: str, adjoints: list[_Adjoint]) ->
     total: Node = ZERO
     if tensor == program.start:
         if not program.replace:
-            total = Name("g")
+            total = Name(program.cotangent)
         else:
             adjoints.append(_Adjoint(adjoint_start(program), None))
-            total = _call(adjoints[-1].op, Name("g"), {}, Attr(Name(tensor), "shape"))
+            g = Name(program.cotangent)
+            total = _call(adjoints[-1].op, g, {}, Attr(Name(tensor), "shape"))
     reads = [r for r in program.reads if r.tensor == tensor]
     for k, read in enumerate(reads):
         partial = _partial(program, read)
@@ -449,7 +469,8 @@ def _tensor_adjoints(program: Program, tensor: str, adjoints: list[_Adjoint]) ->
         suffix = f"{tensor}_{k}" if len(reads) > 1 else tensor
         found = adjoint(program, read, partial, suffix)
         adjoints.append(_Adjoint(found, read))
-        total = add(total, _call(found, Name("g"), {}, Attr(Name(tensor), "shape")))
+        shape = Attr(Name(tensor), "shape")
+        total = add(total, _call(found, Name(program.cotangent), {}, shape))
     return total
 
 

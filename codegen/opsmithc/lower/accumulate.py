@@ -43,8 +43,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """An inline function on states; a call is ``name(..., <rest>)``."""
+    """An inline function that returns states of ``type``; a call is ``name(..., <rest>)``."""
 
+    type: str
     name: str
     params: str
     lines: tuple[str, ...]
@@ -265,6 +266,7 @@ def state_struct(kernel: AccumulateKernel, code: str) -> States:
         env[name] = (local, cls)
     rest = ", block" if _reads_block(kernel, [*kernel.combine, *(n for _, n in kernel.let)]) else ""
     combine = Function(
+        type=f"state_{code}",
         name=f"combine_{code}",
         params=f"state_{code} a, state_{code} b" + (", const ops_reduce_block *block" if rest else ""),
         lines=tuple(lines),
@@ -287,6 +289,7 @@ def map_function(kernel: AccumulateKernel, code: str) -> Function:
     params += [f"{position_type(code)} i"] if "i" in read else []
     params += ["const ops_reduce_block *block"] if block else []
     return Function(
+        type=f"state_{code}",
         name=f"map_{code}",
         params=", ".join(params),
         lines=(),

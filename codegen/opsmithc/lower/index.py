@@ -222,6 +222,7 @@ class Loops:
         self.pending = [k for k in program.let if self.depends(Name(k))]
         self.bounds = self._bounds()
         self.strides: dict[str, Node] = {}
+        self.roots = self.everything()
 
     def depends(self, node: Node) -> frozenset[str]:
         """Loop variables that the value of ``node`` depends on, through `let` too."""
@@ -267,8 +268,8 @@ class Loops:
             neutral = 0
         return neutral is None or not is_num(outside.node, neutral)
 
-    def loop(self, var: str, lo: str = "0", hi: str = "") -> None:
-        """Open a loop; bounds whose last variable this is narrow its range."""
+    def span(self, var: str, lo: str = "0", hi: str = "") -> tuple[str, str]:
+        """The range of a loop; bounds whose last variable this is narrow it."""
         first, last = lo, hi or self.ints.text(self.extent[var])
         for b in self.bounds:
             used = self.depends(b.subscript)
@@ -280,11 +281,23 @@ class Loops:
             at_zero = simplify(fm.substitute(b.subscript, {var: Num(0)}))
             self.strides[self.ints.text(step)] = step
             a, s, n = (self.ints.text(x) for x in (at_zero, step, b.size))
-            first = f"ops_first_inside({a}, {s})" if first == "0" else f"ops_larger({first}, ops_first_inside({a}, {s}))"
+            inside = f"ops_first_inside({a}, {s})"
+            first = inside if first == "0" else f"ops_larger({first}, {inside})"
             last = f"ops_last_inside({a}, {s}, {n}, {last})"
+        if "(" in first:
+            self.w(f"const int64_t {var}_first = {first};")
+            first = f"{var}_first"
         if "(" in last:
             self.w(f"const int64_t {var}_last = {last};")
             last = f"{var}_last"
+        return first, last
+
+    def loop(self, var: str, lo: str = "0", hi: str = "") -> None:
+        """Open a loop over a variable."""
+        self.open(var, *self.span(var, lo, hi))
+
+    def open(self, var: str, first: str, last: str) -> None:
+        """Open a loop over a range."""
         self.w.open(f"for (int64_t {var} = {first}; {var} < {last}; ++{var})")
         self.enter(var)
 
@@ -296,20 +309,33 @@ class Loops:
                 self.pending.remove(name)
                 self.w(f"const int64_t {name} = {self.ints.text(self.p.let[name])};")
 
+    def state(self) -> tuple[set[str], list[str], int]:
+        """What is known here, to come back to with `leave`."""
+        return set(self.known), list(self.pending), self.w.depth
+
+    def leave(self, state: tuple[set[str], list[str], int]) -> None:
+        """Close the blocks opened since, and forget what was known inside."""
+        self.w.close(state[2])
+        self.known, self.pending = set(state[0]), list(state[1])
+
     def needed(self, name: str) -> bool:
-        """Does anything the kernel prints read this `let`?"""
-        p = self.p
-        roots = [p.term, p.finish, *p.target, *(v.extent for v in p.loops)]
-        roots += [p.picked] if p.picked is not None else []
-        roots += [i for r in p.reads for i in r.index]
+        """Does anything that is about to be printed read this `let`?"""
         seen: set[str] = set()
-        todo = [n for r in roots for n in fm.names(r)]
+        todo = [n for r in self.roots for n in fm.names(r)]
         while todo:
             n = todo.pop()
             if n not in seen:
                 seen.add(n)
-                todo += fm.names(p.let[n]) if n in p.let else []
+                todo += fm.names(self.p.let[n]) if n in self.p.let else []
+                read = self.p.read(n)
+                todo += [x for i in read.index for x in fm.names(i)] if read else []
         return name in seen
+
+    def everything(self) -> list[Node]:
+        """All formulas of the program that a kernel may print."""
+        p = self.p
+        picked = [p.picked] if p.picked is not None else []
+        return [p.term, p.finish, *picked, *p.target, *(v.extent for v in p.loops)]
 
     def decode(self, outer: Sequence[str]) -> None:
         """Open the loop over rows: ``outer`` flattened, counted like an odometer."""
@@ -345,7 +371,8 @@ class Loops:
         t = read.tensor
         if along:
             base = f"{read.tensor}_at{read.name.partition('#')[2]}"
-            text = f"{t}[{base} + {along}]" if step == "1" else f"{t}[{base} + {along} * {step}]"
+            moved = {"0": "", "1": f" + {along}"}.get(step, f" + {along} * {step}")
+            text = f"{t}[{base}{moved}]"
         else:
             text = f"{t}[{self.ints.offset(t, read.index)}]"
         if self.guarded(read):
@@ -408,12 +435,6 @@ class Loops:
         """By how many elements each read moves with ``var``; None where it jumps."""
         found: dict[str, Node] = {}
         for r in reads:
-            place = position(self.p.dims[r.tensor], r.index)
-            if any(isinstance(n, Item) and isinstance(n.base, Name) and n.base.id in self.p.dims for n in fm.walk(place)):
-                if var in self.depends(place):
-                    return None
-                found[r.name] = Num(0)
-                continue
             total: Node = Num(0)
             for axis, i in zip(self.p.dims[r.tensor], r.index, strict=True):
                 parts = affine(i, self.variables)
@@ -444,44 +465,23 @@ class Loops:
         self.bases(reads, var)
         texts = {k: self.ints.text(s, 11) for k, s in steps.items()}
         variable = sorted({s for s in texts.values() if not s.isdigit()})
-        depth, known = self.w.depth, set(self.known)
         cases = ["1", "2", ""] if len(variable) == 1 and variable[0].isidentifier() else [""]
-        if len(cases) > 1:
-            first, last = self._hoist(var)
+        first, last = self.span(var)
+        state = self.state()
         for k, case in enumerate(cases):
             if len(cases) > 1:
-                word = "" if k == 0 else "} else "
-                self.w.depth = depth
-                self.w((f"{word}if ({variable[0]} == {case})" if case else "} else") + " {")
-                self.w.depth = depth + 1
-            self.known = set(known)
-            if len(cases) > 1:
-                self.w.open(f"for (int64_t {var} = {first}; {var} < {last}; ++{var})")
-                self.known.add(var)
-            else:
-                self.loop(var)
+                word = "if" if k == 0 else "} else if" if case else "} else"
+                self.w.depth = state[2]
+                self.w.open(f"{word} ({variable[0]} == {case})" if case else word)
+            self.open(var, first, last)
             values = {}
             for r in reads:
                 step = case if case and texts[r.name] == variable[0] else texts[r.name]
-                values[r.name] = self.element(r, var, step) if step != "0" else f"{r.tensor}[{r.tensor}_at{r.name.partition('#')[2]}]"
+                values[r.name] = self.element(r, var, step)
             self.w(*body(values))
-            self.w.close(depth + (len(cases) > 1))
-        self.w.close(depth)
-
-    def _hoist(self, var: str) -> tuple[str, str]:
-        """The range of ``var`` as two names."""
-        probe = Writer()
-        saved, self.w, known = self.w, probe, set(self.known)
-        self.loop(var)
-        self.w, self.known = saved, known
-        *before, line = probe.lines
-        found = re.fullmatch(rf"for \(int64_t {var} = (.*); {var} < (.*); \+\+{var}\) \{{", line)
-        assert found is not None
-        self.w(*before)
-        if not found[1].isdigit():
-            self.w(f"const int64_t {var}_first = {found[1]};")
-            return f"{var}_first", found[2]
-        return found[1], found[2]
+            self.known, self.pending = set(state[0]), list(state[1])
+            self.w.close(state[2] + (len(cases) > 1))
+        self.leave(state)
 
     # Forms ---------------------------------------------------------------------------------------
 
@@ -545,16 +545,19 @@ class Loops:
             w.open(f"for (int64_t {last} = 0; {last} < {size}; ++{last})")
             w(f"acc[{last}] = {self.identity()};")
             w.close(depth)
-            known = set(self.known)
+            state = self.state()
+            self.roots = [p.term, *(v.extent for v in p.inner)]
             for v in p.inner:
                 self.loop(v.var)
             self.along(last, reads, lambda v: self._accumulate(f"acc[{last}]", v))
-            w.close(depth)
-            self.known = known
+            self.leave(state)
             if p.finish != Name(ACC):
-                self.loop(last)
+                self.roots = [p.finish]
+                self.open(last, "0", size)
                 values = {r.name: self.element(r) for r in self.reads(p.finish)}
                 w(f"acc[{last}] = {self.value(p.finish, values, f'acc[{last}]')};")
+                self.leave(state)
+            self.roots = self.everything()
         w.close(depth)
         self.advance(outer)
 
@@ -571,14 +574,13 @@ class Loops:
             self.decode(outer)
         else:
             w.open("for (int64_t row = lo; row < hi; ++row)")
-        depth = w.depth
         reads = self.reads(p.term)
         acc = "acc"
         if p.fold == "":
             acc = self.value(p.term, {r.name: self.element(r) for r in reads})
         else:
             w(f"{self.ctype} acc = {self.identity()};")
-            known = set(self.known)
+            state = self.state()
             run = p.inner[-1].var if p.inner else ""
             steps = self.steps(reads, run) if run else None
             contiguous = (
@@ -595,8 +597,7 @@ class Loops:
                 w(f"acc += loops_{self.code}_run({count}, {reads[0].tensor} + {reads[0].tensor}_at0);")
             elif run:
                 self.along(run, reads, lambda v: self._accumulate("acc", v))
-            w.close(depth)
-            self.known = known
+            self.leave(state)
         values = {r.name: self.element(r) for r in self.reads(p.finish)}
         w(f"out[{self.ints.offset(OUT, p.target)}] = {self.value(p.finish, values, acc)};")
         self.advance(outer)
@@ -614,7 +615,7 @@ class Loops:
         for v in outer:
             if v not in parallel:
                 self.loop(v)
-        depth, known = w.depth, set(self.known)
+        state = self.state()
         inner = [v.var for v in p.inner]
         names = {v: f"best_{v}" for v in inner}
         w(f"{self.ctype} best = 0;", f"int64_t {', '.join(f'{n} = -1' for n in names.values())};")
@@ -628,8 +629,8 @@ class Loops:
         first = names[inner[0]]
         w.open(f"if ({first} < 0 || v {symbol} best{nan})")
         w("best = v;", *(f"{n} = {k};" for k, n in names.items()))
-        w.close(depth)
-        self.known = known | set(inner)
+        self.leave(state)
+        self.known |= set(inner)
         found = {k: Name(n) for k, n in names.items()}
 
         def at_best(index: Iterable[Node]) -> list[Node]:
@@ -926,7 +927,7 @@ class _File:
             unused=tuple(n for n in names if n not in _words(text)),
             shapes=(*body, *more), ndim=ndim, shape=shape, device=self.device(),
             operands=tuple(operands), counted=p.indices, start=p.start,
-            zero=p.scatter and not p.start and self.conv is None, narrow=self.narrow(),
+            zero=p.partial and not p.start and self.conv is None, narrow=self.narrow(),
             assign=tuple(assign), rows=loops.rows_text, work=self.work(),
             inplace=bool(p.start) and not is_adjoint(op),
         )  # fmt: skip
@@ -1075,8 +1076,9 @@ class _File:
             return f"ops_narrowed_operand({t.name}, {self.bounding()}, axis, {want})"
         if self.gemm and not p.integral(t.name) and t.name in (self.gemm.a.tensor, self.gemm.b.tensor):
             axes = p.dims[t.name]
-            flat = f"{t.name}->ndim <= {len(axes)}" if axes and axes[0].group else "1"
-            test = "compute <= OPS_C_F32" + (f" && {flat}" if flat != "1" else "")
+            test = "compute <= OPS_C_F32"
+            if axes and axes[0].group:
+                test += f" && ops_collapses({t.name}, {t.name}->ndim - {len(axes) - 1})"
             return f"{test} ? ops_strided_operand({source}, {want}) : ops_operand({source}, {want})"
         return f"ops_operand({source}, {want})"
 
@@ -1379,8 +1381,9 @@ class _File:
             for n in dict.fromkeys(names):
                 condition = re.sub(rf"\b{n}\b", f"args->{n}", condition)
                 args = [re.sub(rf"\b{n}\b", f"args->{n}", a) for a in args]
+            declared = f"const int64_t *const {t} = args->{t};"
+            lines += [] if declared in lines else [declared]
             lines += [
-                f"const int64_t *const {t} = args->{t};",
                 f"for (int64_t k = 0; k < args->count_{t}; ++k) {{",
                 f"    const int64_t v = {t}[k];",
                 f"    if (OPS_UNLIKELY(!({condition}))) {{",
@@ -1493,7 +1496,7 @@ def _with_unpack(k: Kernel, unpack: Mapping[str, str]) -> Kernel:
 
 
 def _words(text: str) -> set[str]:
-    return set(re.findall(r"[A-Za-z_]\w*", text))
+    return set(re.findall(r"(?<![.\w])[A-Za-z_]\w*", text))
 
 
 __all__ = ["GRAD", "IndexFile", "Kernel", "match_conv", "match_gemm", "render_context"]

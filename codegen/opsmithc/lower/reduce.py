@@ -20,7 +20,7 @@ from .accumulate import (
 
 # Lanes keep 8 registers of 64 bytes busy: enough to hide the latency of a combine, few enough to
 # leave room for its temporaries.
-LANE_BYTES, MOST_LANES, FEW_LANES = 512, 64, 8
+LANE_BYTES, MOST_LANES, FEW_LANES = 128, 64, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,6 @@ class KernelText:
     wide: str
     wide_code: str
     combine_wide: str
-    map: Function
     widen: str
     many: int
     few: int
@@ -92,6 +91,7 @@ class ReduceFile:
     op: str
     title: tuple[str, ...]
     states: tuple[States, ...]
+    maps: tuple[Function, ...]
     wides: tuple[Wide, ...]
     kernels: tuple[KernelText, ...]
     descriptor: Descriptor
@@ -107,19 +107,29 @@ def render_context(op: OpDef) -> ReduceFile:
     kernels = accumulate_kernels(op)
     wides: dict[str, Wide] = {}
     states: dict[str, States] = {}
+    maps: dict[str, Function] = {}
+    texts = []
     for k in kernels:
-        code = wide_code(k.compute)
-        for each in (code, k.compute):
+        code, lane = wide_code(k.compute), _lane_code(op, k)
+        for each in (code, lane):
             states.setdefault(each, state_struct(k, each))
+        maps.setdefault(lane, map_function(k, lane))
         wides.setdefault(code, wide_of(k, states[code]))
+        texts.append(_text(k, states[lane], maps[lane], wides[code]))
     return ReduceFile(
         op=op.name,
         title=tuple(kernels[0].title.splitlines()),
         states=tuple(states.values()),
+        maps=tuple(maps.values()),
         wides=tuple(wides.values()),
-        kernels=tuple(_text(k, states[k.compute], wides[wide_code(k.compute)]) for k in kernels),
+        kernels=tuple(texts),
         descriptor=_descriptor(op, kernels),
     )
+
+
+def _lane_code(op: OpDef, kernel: AccumulateKernel) -> str:
+    """The dtype of a lane's states: sums are short, so that only other states gain by wide ones."""
+    return wide_code(kernel.compute) if op.dtype.wide and not kernel.additive else kernel.compute
 
 
 def _balanced(states: States, items: Sequence[str]) -> str:
@@ -169,9 +179,11 @@ def _lanes(
     )
 
 
-def _text(kernel: AccumulateKernel, states: States, wide: Wide) -> KernelText:
-    mapping, uniform = map_function(kernel, kernel.compute), uniform_states(kernel)
-    size = BY_CODE[kernel.compute].size * max(1, len(states.members) - len(uniform))
+def _text(
+    kernel: AccumulateKernel, states: States, mapping: Function, wide: Wide
+) -> KernelText:
+    uniform = uniform_states(kernel)
+    size = BY_CODE[states.code].size * max(1, len(states.members) - len(uniform))
     many = min(MOST_LANES, LANE_BYTES // size)
     many = 1 << (many.bit_length() - 1)
 
@@ -191,7 +203,6 @@ def _text(kernel: AccumulateKernel, states: States, wide: Wide) -> KernelText:
         wide=wide.type,
         wide_code=wide.code,
         combine_wide=wide.combine,
-        map=mapping,
         widen=", ".join(
             f"block->start + block->step * a.{m.name}" if m.cls == LONG else f"a.{m.name}"
             for m in states.members

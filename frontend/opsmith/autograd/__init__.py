@@ -1,6 +1,33 @@
 """Differentiation: ``backward``, ``grad``, gradient modes, custom functions."""
 
-from .engine import backward, grad
-from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from __future__ import annotations
 
-__all__ = ["backward", "enable_grad", "grad", "inference_mode", "no_grad", "set_grad_enabled"]
+import importlib
+from typing import Any
+
+from .engine import backward, grad
+from .gradcheck import gradcheck, gradgradcheck
+from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+
+_LAZY = ("anomaly", "forward_ad", "function", "functional", "grad_mode", "graph", "hooks", "profiler")
+_LATE = {
+    "Function": "function", "FunctionCtx": "function", "detect_anomaly": "anomaly", "set_detect_anomaly": "anomaly",
+    "is_anomaly_enabled": "anomaly",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        return getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)
+    if name in _LAZY:
+        try:
+            return importlib.import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as e:
+            raise AttributeError(f"module '{__name__}' has no attribute '{name}'") from e
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+__all__ = [
+    "Function", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck",
+    "inference_mode", "is_grad_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+]  # fmt: skip

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._boundary import lib, raise_status, take_status
-from .._core import Leaf, Size, Tensor, freed, grad_enabled, new, wrap
+from .._core import Leaf, Size, Tensor, freed, grad_enabled, make, steal, wrap
+from .hooks import Hooked
 
 _accumulate = lib.ops_accumulate
 _drop = lib.ops_drop
@@ -26,6 +27,7 @@ def run_raw(node: Any, g: float, retain: bool, push=heapq.heappush, pop=heapq.he
         return
     grads: dict[int, Any] = {}
     heap: list[Any] = []
+    hooked: dict[int, Any] = {}  # leaves with hooks get their whole gradient at once, at the end
     if node.__class__ is tuple:
         node, k = node
         g = {k: g}
@@ -60,7 +62,11 @@ def run_raw(node: Any, g: float, retain: bool, push=heapq.heappush, pop=heapq.he
                             grads[key] = h
                             push(heap, e)
                 elif kind is Leaf:
-                    accumulate(e, h)
+                    if e.hooks or e.post_hooks:
+                        was = hooked.get(id(e))
+                        hooked[id(e)] = (e, h if was is None else _accumulate(was[1], h))
+                    else:
+                        accumulate(e, h)
                 else:
                     e, k = e
                     key = id(e)
@@ -81,6 +87,8 @@ def run_raw(node: Any, g: float, retain: bool, push=heapq.heappush, pop=heapq.he
                     grads[key] = pending
                     push(heap, following)
             elif not heap:
+                while hooked:
+                    accumulate(*hooked.popitem()[1])
                 return
             node = pop(heap)
             g = grads.pop(id(node))
@@ -88,6 +96,8 @@ def run_raw(node: Any, g: float, retain: bool, push=heapq.heappush, pop=heapq.he
         for left in grads.values():
             for h in left.values() if left.__class__ is dict else (left,):
                 _drop(h)
+        for _, h in hooked.values():
+            _drop(h)
         raise
 
 
@@ -100,19 +110,21 @@ def accumulate(leaf: Leaf, h: float) -> None:
     if not h:
         raise_status(take_status())
     if leaf.hooks:
-        g = wrap(h)
-        for hook in tuple(leaf.hooks.values()):
-            replaced = hook(g)
-            if replaced is not None:
-                g = replaced
-        h = abs(g._h)
-        lib.ops_hold(h)
+        was = grad_enabled()
+        lib.ops_set_grad_enabled(0)
+        try:
+            g = wrap(h)
+            for hook in tuple(leaf.hooks.values()):
+                replaced = hook(g)
+                if replaced is not None:
+                    g = replaced
+            h = steal(g)
+            del g
+        finally:
+            lib.ops_set_grad_enabled(was)
     p = leaf.grad
     if p is None:
-        p = new(Tensor)
-        p._h = _settle(h)
-        p._node = p._shape = None
-        leaf.grad = p
+        leaf.grad = make(_settle(h), None)
     else:
         mine = p._h
         total = _accumulate(abs(mine), h)
@@ -168,6 +180,8 @@ def run_recorded(
                 g: Any = many if outputs > 1 else many[0]
             else:
                 g = single
+            if fn.__class__ is Hooked:
+                g = fn.before(g)
             for k in (None, *range(outputs)):
                 at = wanted.get((id(node), k))
                 if at is not None:
@@ -191,12 +205,11 @@ def run_recorded(
             t = grads.pop(_key(leaf))
             if capture is None:
                 _give_leaf(leaf, t, create_graph)
-            else:
+            elif _key(leaf) in wanted:
                 for hook in tuple((leaf.hooks or {}).values()):
                     replaced = hook(t)
                     t = t if replaced is None else replaced
-                if _key(leaf) in wanted:
-                    done[wanted[_key(leaf)]] = t
+                done[wanted[_key(leaf)]] = t
     finally:
         lib.ops_set_grad_enabled(was)
     return [done.get(k) for k in range(len(capture or ()))]
@@ -269,7 +282,7 @@ def backward(
     if len(heads) == 1 and not create_graph and inputs is None:
         t = heads[0]
         node = t._node
-        if node is not None and grads[0] is None and lib.ops_numel(t._h) == 1:
+        if node is not None and grads[0] is None and lib.ops_numel(t._h) == 1 and not lib.ops_is_stale(t._h):
             run_raw(node, lib.ops_ones_like(t._h), retain)
             return
     roots = [(root(t, k), _cotangent(t, g)) for k, (t, g) in enumerate(zip(heads, grads, strict=True))]

@@ -133,7 +133,8 @@ def huber_loss(
     """0.5 d^2 where d = |input - target| <= delta, else delta (d - 0.5 delta) (Huber, 1964)."""
     _check_sizes(input, target)
     if weight is not None:
-        return _weighted(_f.huber_loss(input, target, "none", delta), weight, reduction)
+        # 'mean' divides by the number of elements here, not by the weights: PyTorch does so too
+        return reduced(_f.huber_loss(input, target, "none", delta) * weight, reduction)
     return _f.huber_loss(input, target, reduction, delta)
 
 

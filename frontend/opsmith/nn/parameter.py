@@ -34,7 +34,8 @@ class Parameter(Tensor):
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         """Print as PyTorch does, naming the class before the tensor."""
-        return "Parameter containing:\n" + Tensor.__repr__(self)
+        plain = self.detach().requires_grad_(self.requires_grad)
+        return f"Parameter containing:\n{plain!r}"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         """Copy the values, never the handle; one parameter is copied once."""

@@ -43,6 +43,7 @@ double ops_full(int dtype, int device, int kind, double f, int64_t i, int64_t n,
 double ops_like(double h, int dtype, int kind, double f, int64_t i);
 double ops_from_block(int dtype, int source, const char *block, int64_t n, int64_t a, int64_t b,
                       int64_t c, int64_t d);
+double ops_from_doubles(int dtype, const char *block, int64_t n);
 double ops_from_foreign(int dtype, char *data, int readonly, int64_t ndim, const int64_t *shape,
                         const int64_t *stride, double owner, void (*release)(double));
 int ops_fill(double h, int kind, double f, int64_t i, double stamp);
@@ -61,6 +62,7 @@ int ops_get_mode(void);
 void ops_set_default_dtype(int dtype);
 int64_t *ops_long_ints(void);
 void ops_install(int on);
+int ops_install_tensor_type(const char *module);
 int ops_num_threads_now(void);
 void ops_set_threads(int n);
 int64_t ops_live_bytes(void);

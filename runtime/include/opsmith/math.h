@@ -479,7 +479,8 @@ OPS_INLINE float ops_log10_f32(float x)
 {
     float exponent;
     float r = ops_log1p_reduced_f32(ops_split_exponent_f32(x, &exponent));
-    float low = ops_fma_f32(r, 0.434294492f, exponent * 4.60503787e-6f);
+    float low = ops_fma_f32(r, -1.010305e-08f, exponent * 4.60503787e-6f);
+    low = ops_fma_f32(r, 0.434294492f, low);
     return ops_log_special_f32(x, ops_fma_f32(exponent, 0.301025391f, low));
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -98,7 +99,8 @@ class Hooks:
                     try:
                         self._run_forward_hook(key, args, kwargs, None)
                     except Exception as error:  # the first error is the one to report
-                        opsmith_warn(f"module forward hook with always_call raised: {error}")
+                        text = f"module forward hook with always_call raised: {error}"
+                        warnings.warn(text, stacklevel=3)
             raise
 
     def _run_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any], called: set[int]) -> Any:
@@ -135,13 +137,6 @@ class Hooks:
         if key in self._forward_hooks_with_kwargs:
             return hook(self, args, kwargs, output)
         return hook(self, args, output)
-
-
-def opsmith_warn(message: str) -> None:
-    """Warn at the caller of the module."""
-    import warnings
-
-    warnings.warn(message, stacklevel=4)
 
 
 @functools.cache

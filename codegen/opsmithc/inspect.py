@@ -1,0 +1,156 @@
+"""In: an op of a registry. Out: what a stage of the compiler makes of it, as text.
+
+Must not know: the command line. One function a stage; ``explain`` is the derivation step by step.
+"""
+
+from __future__ import annotations
+
+import pprint
+from collections.abc import Callable, Sequence
+
+from . import pipeline, pytext
+from .derive.op import Derived, differentiable_outputs, meaning_formula
+from .emit import render
+from .errors import did_you_mean
+from .formula import Node, unparse
+from .lower import families
+from .opdef import Body, Compose, Index, OpDef, Out, Reduce, Reference, Scan, View
+
+STAGES = ("ast", "ir", "c", "cuda", "python", "grad")
+
+
+class UnknownOp(Exception):
+    """No op of that name."""
+
+
+def find(ops: Sequence[OpDef], name: str) -> Derived:
+    """The op (or alias) of that name with its gradients."""
+    for op in ops:
+        if name == op.name or name in op.alias:
+            return pipeline.derive_all([op])[0]
+    known = [n for op in ops for n in (op.name, *op.alias)]
+    raise UnknownOp(f"no op '{name}'{did_you_mean(name, known)}")
+
+
+def show(d: Derived, stage: str, dtype: str | None = None) -> str:
+    """The op at a stage."""
+    return _STAGES[stage](d, dtype)
+
+
+def _ast(d: Derived, dtype: str | None) -> str:
+    return pprint.pformat(d.op.meaning, width=100, compact=True)
+
+
+def _ir(d: Derived, dtype: str | None) -> str:
+    from .lower import pointwise
+
+    if isinstance(d.op.meaning, Out):
+        kernels = [*pointwise.forward_kernels(d.op), *pointwise.backward_kernels(d)]
+        chosen = [k for k in kernels if dtype in (None, k.compute)]
+        return "\n\n".join(pprint.pformat(k, width=100) for k in chosen)
+    contexts = families.kernel_contexts(d)
+    return "\n\n".join(pprint.pformat(c, width=100) for _, c in contexts) or "a composition: no kernel"
+
+
+def _c(d: Derived, dtype: str | None) -> str:
+    texts = [render(template, context) for template, context in families.kernel_contexts(d)]
+    text = "\n".join(texts) or f"/* {d.op.name} is a composition: it has no kernel of its own */\n"
+    return _only(text, dtype) if dtype else text
+
+
+def _only(text: str, dtype: str) -> str:
+    """The functions of one compute dtype."""
+    parts = text.split("\n\n")
+    return "\n\n".join(p for p in parts if f"__{dtype}(" in p) or text
+
+
+def _cuda(d: Derived, dtype: str | None) -> str:
+    try:
+        from .backends import cuda
+    except ImportError:
+        return "the cuda backend is not part of this installation\n"
+    return str(cuda.show(d))
+
+
+def _python(d: Derived, dtype: str | None) -> str:
+    return "\n".join(families.function_text(d))
+
+
+def _grad(d: Derived, dtype: str | None) -> str:
+    lines = []
+    for g in d.gradients.values():
+        how = "declared" if g.declared else "derived"
+        lines.append(f"d {d.op.name} / d {g.param} = {unparse(g.formula)}    ({how})")
+    return "\n".join(lines) or f"{d.op.name} has no gradient: {_why_none(d.op)}"
+
+
+_STAGES: dict[str, Callable[[Derived, str | None], str]] = {
+    "ast": _ast, "ir": _ir, "c": _c, "cuda": _cuda, "python": _python, "grad": _grad,
+}  # fmt: skip
+
+
+def _why_none(op: OpDef) -> str:
+    if "backward" in op.unsupported:
+        return op.unsupported["backward"]
+    if isinstance(op.meaning, Body | Compose):
+        return "it is a composition; the ops it calls record themselves"
+    return "integer or boolean output"
+
+
+def explain(d: Derived) -> str:
+    """How the compiler understands the op: meaning, family, dtypes, gradients, how they close."""
+    op = d.op
+    lines = [f"{op.name}: {op.doc.get('short', '')}", f"  written at {op.place}", f"  schema  {op.schema}"]
+    lines += [f"  meaning {_meaning(op)}", f"  family  {family(op)}"]
+    lines += [f"  dtype   {op.dtype.kind} of {', '.join(op.dtype.args) or 'nothing'}"]
+    lines += [f"  kink    where {k.condition.text}: " + ", ".join(f"d {p} = g * {v.text}" for p, v in k.values.items()) for k in op.kinks]
+    if not d.gradients:
+        return "\n".join([*lines, f"  gradient: none ({_why_none(op)})"])
+    for g in d.gradients.values():
+        lines.append(f"  gradient of {g.param}:")
+        lines += [f"    {step}" for step in _steps(op, g.param, g.formula, g.declared)]
+        lines.append(f"    kernel: {'first backward is one kernel' if g.elementwise else 'a program of registry ops'}")
+        lines.append(f"    saves: {', '.join(g.reads) or 'nothing'}")
+    lines.append("  higher orders: the formula above, printed as calls of registry ops, records itself")
+    return "\n".join(lines)
+
+
+def _steps(op: OpDef, param: str, formula: Node, declared: bool) -> list[str]:
+    if declared:
+        return [f"declared: {unparse(formula)}", "the gate compares it with the meaning at 60 digits"]
+    if isinstance(op.meaning, Out):
+        steps = []
+        for output in differentiable_outputs(op):
+            meaning = meaning_formula(op, output)
+            if meaning is not None:
+                steps.append(f"{output} = {unparse(meaning)}")
+        return [*steps, f"reverse pass with cotangent g: {unparse(formula)}"]
+    return [f"from the {type(op.meaning).__name__.lower()}: {unparse(formula)}"]
+
+
+def _meaning(op: OpDef) -> str:
+    match op.meaning:
+        case Out(outputs=outputs):
+            return "; ".join(f"{o} = {f.text}" + (f" ({k})" if k else "") for o, by in outputs.items() for k, f in by.items())
+        case Reduce(acc=acc) | Scan(acc=acc):
+            return (
+                f"map {[f.text for f in acc.map]}, identity {[f.text for f in acc.identity]}, "
+                f"combine {[f.text for f in acc.combine]}, finish {[f.text for f in acc.finish]}"
+            )
+        case Index(formula=f) | View(formula=f):
+            return f.text
+        case Body(cases=cases):
+            return "; ".join((f"when {w.text}: " if w else "") + f.text.replace("\n", "; ") for w, _, f in cases)
+        case Compose(function=name):
+            return f"Python composition opsmith.compose.{name}"
+        case Reference(function=name):
+            return f"reference {name}"
+    raise AssertionError(op.meaning)
+
+
+def family(op: OpDef) -> str:
+    """The template family that lowers the op."""
+    return {
+        Out: "pointwise", Reduce: "reduce", Scan: "scan", Index: "index", View: "view",
+        Body: "composition", Compose: "composition", Reference: "source",
+    }[type(op.meaning)]  # fmt: skip

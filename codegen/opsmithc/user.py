@@ -1,0 +1,38 @@
+"""In: a user's registry file. Out: its compiled package in a folder of its own.
+
+Must not know: where that folder is or who imports it; the frontend's opsmith/ops.py calls this.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+from . import __version__, compile, paths, pipeline
+from .errors import RegistryErrors
+
+
+class UserRegistryError(ValueError):
+    """Mistakes in a user's registry, one line each."""
+
+
+@cache
+def identity() -> str:
+    """What a compiled registry depends on besides its text: version, flags, the bundled registry."""
+    stamp = paths.OPS_YAML.stat()
+    return f"{__version__} {compile.target_flags()} {stamp.st_size} {stamp.st_mtime_ns}"
+
+
+def build_user(source: Path, package: str, folder: Path) -> pipeline.Report:
+    """Run the pipeline on ``source`` into ``folder``, a package of that name."""
+    layout = pipeline.Layout(
+        package, folder, folder / "build", "u",
+        f"from opsmith.ops import namespace_of\n\n_f = namespace_of({package!r})",
+    )  # fmt: skip
+    try:
+        return pipeline.build([source], layout, jobs=os.cpu_count() or 1, progress=False)
+    except RegistryErrors as e:
+        raise UserRegistryError(str(e)) from None
+    except compile.CompileError as e:
+        raise RuntimeError(str(e)) from None

@@ -1,0 +1,151 @@
+"""Looking at the graph: ``tensor.grad_fn``, its functions and edges, and hooks on them.
+
+The tape itself is lists (see ``_core``); a ``Node`` is a thin object made on demand around one of
+them, equal to every other object around the same list.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._core import Leaf, freed
+from .hooks import RemovableHandle, hook_leaf, hooked
+
+_CLASSES: dict[str, type[Node]] = {}
+
+
+class Node:
+    """A recorded operation; ``type(node).__name__`` is its name, e.g. ``MulBackward0``."""
+
+    __slots__ = ("_node",)
+    _node: Any
+
+    @staticmethod
+    def of(node: Any) -> Node | None:
+        """The object of a tape node, a leaf, or an edge ``(node, output)``."""
+        if node is None:
+            return None
+        if node.__class__ is tuple:
+            node = node[0]
+        name = "AccumulateGrad" if node.__class__ is Leaf else class_name(node[1].op)
+        cls = _CLASSES.get(name)
+        if cls is None:
+            base = AccumulateGrad if name == "AccumulateGrad" else Node
+            cls = _CLASSES[name] = base if base is not Node else type(name, (Node,), {"__slots__": ()})
+        self = object.__new__(cls)
+        self._node = node
+        return self
+
+    def name(self) -> str:
+        """The operation's name."""
+        return type(self).__name__
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """Where the gradients go: (node, which of its outputs) for each input."""
+        found = []
+        for e in edges_of(self._node):
+            k = e[1] if e.__class__ is tuple else 0
+            found.append((Node.of(e), k))
+        return tuple(found)
+
+    @property
+    def metadata(self) -> dict[Any, Any]:
+        """A dictionary to note things in."""
+        h = hooked(self._node)
+        if h.metadata is None:
+            h.metadata = {}
+        return h.metadata
+
+    def register_hook(self, fn: Any) -> RemovableHandle:
+        """Call ``fn(grad_inputs, grad_outputs)`` after the node ran; may return other grad_inputs."""
+        return hooked(self._node).post.add(fn)
+
+    def register_prehook(self, fn: Any) -> RemovableHandle:
+        """Call ``fn(grad_outputs)`` before the node runs; may return other grad_outputs."""
+        return hooked(self._node).pre.add(fn)
+
+    def _sequence_nr(self) -> int:
+        return -int(self._node[0])
+
+    def __getattr__(self, name: str) -> Any:
+        """Attributes of a custom Function's context."""
+        ctx = None if self._node.__class__ is Leaf else getattr(self._node[1], "ctx", None)
+        if ctx is None:
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        return getattr(ctx, name)
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self._node):#x}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Node) and self._node is other._node
+
+    def __hash__(self) -> int:
+        return id(self._node)
+
+
+class AccumulateGrad(Node):
+    """The end of an edge at a leaf: adds to its ``grad``."""
+
+    __slots__ = ()
+
+    @property
+    def variable(self) -> Any:
+        """The leaf tensor, None when it is gone."""
+        ref = self._node.tensor
+        return None if ref is None else ref()
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """Nothing follows."""
+        return ()
+
+    @property
+    def metadata(self) -> dict[Any, Any]:
+        """Leaves keep no notes."""
+        return {}
+
+    def register_hook(self, fn: Any) -> RemovableHandle:
+        """Call ``fn((), (grad,))`` after the gradient was added."""
+        return hook_leaf(self._node, "post_hooks", lambda t: fn((), (None if t is None else t.grad,)))
+
+    def register_prehook(self, fn: Any) -> RemovableHandle:
+        """Call ``fn((grad,))`` before the gradient is added; may return another."""
+
+        def before(g: Any) -> Any:
+            replaced = fn((g,))
+            return None if replaced is None else replaced[0]
+
+        return hook_leaf(self._node, "hooks", before)
+
+    def _sequence_nr(self) -> int:
+        return 2**64 - 1
+
+
+def class_name(op: str) -> str:
+    """``log_softmax`` -> ``LogSoftmaxBackward0``; names that are class names already stay."""
+    if op == "CopySlices" or "Backward" in op or op == freed.op:
+        return op
+    camel = "".join(part[:1].upper() + part[1:] for part in op.split("_"))
+    return f"{camel}Backward0"
+
+
+def edges_of(node: Any) -> list[Any]:
+    """The edges of a node list."""
+    if node.__class__ is Leaf:
+        return []
+    fn = node[1]
+    count = getattr(fn, "edges", 0)
+    return node[2 : 2 + count] if count >= 0 else node[2:]
+
+
+def get_gradient_edge(tensor: Any) -> Any:
+    """The edge of a tensor that requires grad: (node, output number)."""
+    e = tensor._node
+    if e is None:
+        raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
+    return Node.of(e), e[1] if e.__class__ is tuple else 0
+
+
+__all__ = ["AccumulateGrad", "Node", "get_gradient_edge"]

@@ -1,0 +1,153 @@
+"""Registries of your own: ``define(text)`` and ``load(path)`` compile ops as the bundled ones are.
+
+    my = opsmith.ops.define('''
+    - op: swoosh(Tensor input, *, float beta=1.0) -> Tensor
+      out: input * sigmoid(beta * input)
+    ''')
+    my.swoosh(x).sum().backward()
+
+The same pipeline runs, gate included: a registry with a wrong gradient does not load. What was
+compiled once is loaded from the cache (``OPSMITH_CACHE``, default ``~/.cache/opsmith``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+from . import _core, _functions
+
+_NAMESPACES: dict[str, Namespace] = {}
+
+
+class Namespace(types.SimpleNamespace):
+    """The ops of a registry as attributes; unknown names fall back to opsmith's own ops."""
+
+    def __init__(self, registry: str, public: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self._registry, self._public = registry, public
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if hasattr(_functions, name):
+            return getattr(_functions, name)
+        import difflib
+
+        near = difflib.get_close_matches(name, self._public, 1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise AttributeError(f"registry '{self._registry}' has no op '{name}'{hint}")
+
+    def __dir__(self) -> list[str]:
+        return sorted(self._public)
+
+    def __repr__(self) -> str:
+        return f"<registry {self._registry}: {', '.join(self._public)}>"
+
+
+def cache_folder() -> Path:
+    """Where compiled registries are kept."""
+    root = os.environ.get("OPSMITH_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "opsmith"
+    )
+    return Path(root)
+
+
+def load(path: str | os.PathLike[str]) -> Namespace:
+    """Compile (or take from the cache) the registry file and return its ops.
+
+    The ops are also reachable as ``opsmith.ops.<file stem>``.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        ValueError: for mistakes in the registry, one line each with file, line and column.
+        RuntimeError: when there is no C compiler or opsmithc is not installed.
+    """
+    file = Path(path)
+    return _build(file.read_text(encoding="utf-8"), file.stem, file.name)
+
+
+def define(text: str, name: str = "defined") -> Namespace:
+    """Compile (or take from the cache) registry text and return its ops.
+
+    Raises:
+        ValueError: for mistakes in the registry, one line each with line and column.
+        RuntimeError: when there is no C compiler or opsmithc is not installed.
+    """
+    import textwrap
+
+    return _build(textwrap.dedent(text).lstrip("\n"), name, f"{name}.yaml")
+
+
+def _build(text: str, name: str, file: str) -> Namespace:
+    compiler = _compiler()
+    key = hashlib.sha256("\0".join((text, file, compiler.identity())).encode()).hexdigest()[:16]
+    package = f"opsmith_registry_{key}"
+    if package in _NAMESPACES:
+        return _publish(name, _NAMESPACES[package])
+    folder = cache_folder() / package
+    marker = folder / "complete"
+    if not marker.exists():
+        source = folder / file
+        folder.mkdir(parents=True, exist_ok=True)
+        source.write_text(text, encoding="utf-8")
+        compiler.build_user(source, package, folder)
+        marker.write_text("", encoding="utf-8")
+    namespace = Namespace(name)
+    _NAMESPACES[package] = namespace
+    _import(package, folder, namespace)
+    return _publish(name, namespace)
+
+
+def _compiler() -> Any:
+    tree = Path(__file__).resolve().parent.parent.parent / "codegen"
+    if importlib.util.find_spec("opsmithc") is None and (tree / "opsmithc").is_dir():
+        sys.path.append(str(tree))
+    try:
+        from opsmithc import user
+    except ImportError as e:
+        raise RuntimeError(
+            f"loading new ops needs opsmith's compiler and its dependencies ({e}): "
+            "pip install 'opsmith[build]'"
+        ) from e
+    return user
+
+
+def _import(package: str, folder: Path, namespace: Namespace) -> None:
+    module = types.ModuleType(package)
+    module.__path__ = [str(folder)]
+    sys.modules[package] = module
+    index = importlib.import_module(f"{package}.index")
+    public = []
+    for shard in index.SHARDS:
+        part = importlib.import_module(f"{package}.{shard}")
+        for op in part.PUBLIC:
+            setattr(namespace, op, getattr(part, op))
+            if hasattr(part, f"{op}_"):
+                setattr(namespace, f"{op}_", getattr(part, f"{op}_"))
+            if op not in index.HIDDEN:
+                public.append(op)
+    for alias, target in index.ALIASES:
+        setattr(namespace, alias, getattr(namespace, target))
+    namespace._public = tuple(public)
+    _core.register_params(index.PARAMS)
+
+
+def _publish(name: str, namespace: Namespace) -> Namespace:
+    if name.isidentifier() and name not in _OWN:
+        setattr(sys.modules[__name__], name, namespace)
+    return namespace
+
+
+def namespace_of(package: str) -> Namespace:
+    """What generated code of a user registry calls ops through."""
+    return _NAMESPACES[package]
+
+
+_OWN = frozenset(globals())
