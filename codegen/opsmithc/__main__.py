@@ -97,7 +97,8 @@ def _gen(args: argparse.Namespace) -> int:
 
 
 def _ops(registry: Path) -> tuple[object, ...]:
-    from . import pipeline, registry as reg
+    from . import pipeline
+    from . import registry as reg
 
     base = () if registry == paths.OPS_YAML else reg.load(paths.OPS_YAML)
     return pipeline.parse([registry], base)

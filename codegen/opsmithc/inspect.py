@@ -8,7 +8,7 @@ from __future__ import annotations
 import pprint
 from collections.abc import Callable, Sequence
 
-from . import pipeline, pytext
+from . import pipeline
 from .derive.op import Derived, differentiable_outputs, meaning_formula
 from .emit import render
 from .errors import did_you_mean

@@ -6,6 +6,8 @@ emission: a kernel reads only what it declares.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .formula import Node, names
@@ -54,6 +56,14 @@ class AccumulateKernel:
     combine: tuple[Node, ...]  # reads a0.., b0.., lets, scalars
     finish: tuple[Node, ...]  # reads a0.., n, scalars
     additive: bool  # all states are plain sums
+
+
+def key(name: str, kernels: Sequence[PointwiseKernel | AccumulateKernel]) -> str:
+    """How a backend's kernels are found at run time: the op, and a digest of what it computes, so
+    that a library made from another registry never answers for it.
+    """
+    digest = hashlib.blake2s(repr(tuple(kernels)).encode(), digest_size=6).hexdigest()
+    return f"{name}:{digest}"
 
 
 class KernelError(AssertionError):

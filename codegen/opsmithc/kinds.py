@@ -34,7 +34,7 @@ ARITHMETIC = frozenset({"+", "-", "*", "/", "//", "%", "**", "@"})
 TRUTH = frozenset({"any", "all"})
 SUMS = frozenset({"sum", "mean"})
 ROWS = ("sum", "mean", "prod", "amax", "amin", "any", "all")
-STATIC = {"size": 2, "numel": 1, "count": 1}
+STATIC = {"size": 2, "numel": 1, "count": 1, "len": 1}
 
 
 class Kinds:

@@ -1,11 +1,11 @@
 """From a registry to libraries and Python functions: one call a stage, in order.
 
-    parse     registry text -> OpDef                      (registry, formula, schema)
-    derive    OpDef -> gradients, hidden adjoint ops       (derive)
-    verify    the gate: declared against meant             (verify)
-    lower     OpDef -> Kernel IR -> template contexts      (lower, backends)
-    emit      contexts -> C, Python, stubs                 (emit, centry, pytext)
-    compile   C -> shared libraries                        (compile, boundary)
+parse     registry text -> OpDef                      (registry, formula, schema)
+derive    OpDef -> gradients, hidden adjoint ops       (derive)
+verify    the gate: declared against meant             (verify)
+lower     OpDef -> Kernel IR -> template contexts      (lower, backends)
+emit      contexts -> C, Python, stubs                 (emit, centry, pytext)
+compile   C -> shared libraries                        (compile, boundary)
 """
 
 from __future__ import annotations

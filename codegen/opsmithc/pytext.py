@@ -12,8 +12,24 @@ from dataclasses import dataclass
 from .abi import encode
 from .derive.op import Derived, Gradient, cotangent, differentiable_outputs
 from .formula import (
-    Attr, Binary, Call, Compare, IfExp, Item, Logic, Name, Nil, Node, Num, Seq, Str, Unary, names,
-    substitute, transform, unparse,
+    Attr,
+    Binary,
+    Call,
+    Compare,
+    IfExp,
+    Item,
+    Logic,
+    Name,
+    Nil,
+    Node,
+    Num,
+    Seq,
+    Str,
+    Unary,
+    names,
+    substitute,
+    transform,
+    unparse,
 )  # fmt: skip
 from .lower.pointwise import NUMBERS, number_params
 from .opdef import Body, Compose, OpDef, Out, Reduce, Scan, View
@@ -218,7 +234,11 @@ def node_text(record: Record, suffix: str, extra: str = "", stamp: str = "seq()"
             saved.append(f"{safe(op.schema.params[0].name)}.shape")
             continue
         if name.startswith(SHAPE_OF):
-            saved.append(f"{safe(name.removeprefix(SHAPE_OF))}.shape")
+            param = name.removeprefix(SHAPE_OF)
+            text = f"{safe(param)}.shape"
+            if param not in op.schema.outputs and op.schema.param(param).type.optional:
+                text = f"None if {safe(param)} is None else {text}"
+            saved.append(text)
             continue
         readers = [g.param for g in record.grads if name in names(g.formula)]
         text = f"saved_{name}" if name in op.schema.outputs else safe(name)
@@ -744,6 +764,7 @@ def body_text(op: OpDef) -> list[str]:
         first = safe(op.schema.tensors[0].name)
         lines += [f"    if {first}.__class__ is not Tensor and overrides({first}): "
                   f"return dispatch({n}, {arguments(op)})"]
+    lines += prologue(op)
     for when, block, _ in op.meaning.cases:
         pad = "    "
         if when is not None:
@@ -765,6 +786,19 @@ def body_text(op: OpDef) -> list[str]:
         lines += [f"def {n}_({signature(op).replace(', *, out=None', '').replace(', out=None', '')}):",
                   f'    """In-place :func:`{n}`; returns its first argument."""',
                   f"    return assign({first}, {n}({arguments(op)}))", ""]
+    return lines
+
+
+def prologue(op: OpDef) -> list[str]:
+    """Checks of the arguments; a ``dtype`` argument converts the first tensor."""
+    lines = [
+        f"    if not ({static(condition.node)}): "
+        f"raise {error}({f'{op.name}(): expected {condition.text}'!r})"
+        for condition, error in op.check
+    ]
+    if op.schema.tensors and any(p.type.base == "dtype" for p in op.schema.params):
+        first = safe(op.schema.tensors[0].name)
+        lines.append(f"    if dtype is not None: {first} = {first}.to(dtype)")
     return lines
 
 

@@ -37,7 +37,8 @@ def uses(op: OpDef) -> Iterator[Use]:
     kinds, aux = argument_kinds(op), tuple(op.let)
     shapes = _shape_names(op)
     for name, f in op.let.items():
-        yield _use(f"let '{name}'", f, (*params, *aux, *shapes), kinds, extra=INTEGERS)
+        scope = (*params, *aux, *shapes, *_loops(op))
+        yield _use(f"let '{name}'", f, scope, kinds, extra=INTEGERS)
     yield from _meaning_uses(op, params, aux, shapes)
     if op.fast and op.fast.acc:
         yield from _accumulate(op, op.fast.acc, f"fast {op.fast.kind}", params, aux)
@@ -168,12 +169,15 @@ def _axis_names(text: str) -> list[str]:
         node = fm.parse(text)
     except FormulaError:
         return []
-    return [node.id] if isinstance(node, fm.Name) else []
+    return [n.id for n in fm.walk(node) if isinstance(n, fm.Name)]  # many(N) names N
 
 
 def _loops(op: OpDef) -> tuple[str, ...]:
     if not isinstance(op.meaning, Index):
         return ()
+    sides = (*op.meaning.target.index, op.meaning.value)
+    items = [n for side in sides for n in fm.walk(side) if isinstance(n, fm.Item)]
     target = [i.id for i in op.meaning.target.index if isinstance(i, fm.Name)]
+    target += [i.id for item in items for i in item.index if isinstance(i, fm.Name)]
     folds = [v for n in fm.walk(op.meaning.value) if isinstance(n, fm.Fold) for v, _ in n.loops]
     return tuple(dict.fromkeys((*target, *folds)))

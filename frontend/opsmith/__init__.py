@@ -5,37 +5,84 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 import importlib
-from typing import Any
+from math import e, inf, nan, pi
 
 from . import _boundary, _core, _create, _dtypes
 from ._core import Tensor
 from ._create import (
-    as_tensor, empty, empty_like, empty_strided, from_numpy, frombuffer, full, full_like,
-    get_default_dtype, ones, ones_like, set_default_dtype, tensor, zeros, zeros_like,
+    as_tensor,
+    empty,
+    empty_like,
+    empty_strided,
+    from_numpy,
+    frombuffer,
+    full,
+    full_like,
+    get_default_dtype,
+    ones,
+    ones_like,
+    set_default_dtype,
+    tensor,
+    zeros,
+    zeros_like,
 )  # fmt: skip
 from ._dtypes import (
-    Size, channels_last, channels_last_3d, contiguous_format, device, dtype, layout, memory_format,
-    preserve_format, strided,
+    Size,
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    device,
+    dtype,
+    layout,
+    memory_format,
+    preserve_format,
+    strided,
 )  # fmt: skip
 
 __version__ = "0.1.0"
 
 for _name, _value in _dtypes.NAMES.items():
     globals()[_name] = _value
-from . import _functions, _tensor  # noqa: E402
-from . import _methods  # noqa: E402, I001
+from . import (
+    _functions,
+    _index,
+    _methods,
+    _tensor,
+)
 
 for _name in dir(_functions):
     if not _name.startswith(("_", "o_", "m_")) and _name not in _functions._index.HIDDEN:
         globals().setdefault(_name, getattr(_functions, _name))
-from .autograd.grad_mode import (  # noqa: E402
-    enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled,
+from .autograd.grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
 )  # fmt: skip
 
-_LAZY = ("autograd", "nn", "optim", "utils", "func", "testing", "compose", "overrides", "ops", "safetensors", "serialization", "random")
+from ._random import (
+    Generator, bernoulli, default_generator, get_rng_state, initial_seed, manual_seed, multinomial,
+    normal, poisson, rand, rand_like, randint, randint_like, randn, randn_like, randperm, seed,
+    set_rng_state,
+)  # fmt: skip
+from ._ranges import arange, eye, linspace, logspace, tril_indices, triu_indices
 
-_LATE = {"set_printoptions": "_print"}  # functions of modules that load on first touch
+newaxis = None
+
+_LAZY = (
+    "autograd", "compose", "cuda", "func", "nn", "ops", "optim", "overrides", "safetensors",
+    "serialization", "testing", "utils",
+)  # fmt: skip
+_LATE = {  # functions of modules that load on first touch
+    "set_printoptions": "_print", "save": "serialization", "load": "serialization",
+    "finfo": "_numeric", "iinfo": "_numeric",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -43,9 +90,57 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"opsmith.{name}")
     if name in _LATE:
         return getattr(importlib.import_module(f"opsmith.{_LATE[name]}"), name)
-    raise AttributeError(f"module 'opsmith' has no attribute '{name}'")
+    if name.startswith("__"):
+        raise AttributeError(name)
+    import difflib
+
+    near = difflib.get_close_matches(name, [*globals(), *_LAZY, *_LATE], 3)
+    hint = f"; the nearest names are {', '.join(near)}" if near else ""
+    raise AttributeError(f"module 'opsmith' has no attribute '{name}'{hint}")
 
 
 def is_tensor(obj: Any) -> bool:
     """Is it a Tensor?"""
     return isinstance(obj, Tensor)
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Is the dtype a float?"""
+    return input.is_floating_point()
+
+
+def numel(input: Tensor) -> int:
+    """Number of elements."""
+    return input.numel()
+
+
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """A copy that stays on the graph."""
+    return input.clone(memory_format=memory_format)
+
+
+def is_storage(obj: Any) -> bool:
+    """Storages are not objects here."""
+    return False
+
+
+def get_num_threads() -> int:
+    """Threads a kernel may use."""
+    return _boundary.lib.ops_num_threads_now()
+
+
+def set_num_threads(n: int) -> None:
+    """Choose how many threads a kernel may use."""
+    if n < 1:
+        raise RuntimeError("set_num_threads expects a positive integer")
+    _boundary.lib.ops_set_threads(n)
+
+
+def result_type(a: Any, b: Any) -> dtype:
+    """The dtype that an operation on both would have."""
+    return _functions.add(_core.as_operand(a), _core.as_operand(b)).dtype
+
+
+def promote_types(a: dtype, b: dtype) -> dtype:
+    """The dtype that holds both."""
+    return _functions.add(zeros(1, dtype=a), zeros(1, dtype=b)).dtype

@@ -16,7 +16,7 @@ import importlib
 import itertools
 import os
 from array import array
-from collections import namedtuple
+from operator import itemgetter
 
 from . import _boundary
 from ._boundary import SLOW_PATH, STALE_VIEW, error_text, ffi, lib, raise_status, shard, take_status
@@ -64,9 +64,9 @@ def make_shape(t: Any) -> Size:
 
 
 if os.environ.get("OPSMITH_PURE_TENSOR") or not lib.ops_install_tensor_type(b"opsmith._tensor_type"):
-    from ._pure import Tensor, make, make_view, set_shape_maker
+    from ._pure import Tensor, make, make_view, set_shape_maker  # noqa: F401
 else:
-    from ._tensor_type import Tensor, make, make_view, set_shape_maker
+    from ._tensor_type import Tensor, make, make_view, set_shape_maker  # noqa: F401
 set_shape_maker(make_shape)
 Tensor.__module__ = "opsmith"
 
@@ -382,12 +382,20 @@ def compose(module: str) -> Any:
     return importlib.import_module(f"opsmith.compose.{module}")
 
 
-_TUPLES: dict[str, Any] = {}
-
-
 def named_tuple(name: str, fields: tuple[str, ...]) -> Any:
-    """The result class of an op with several outputs."""
-    return namedtuple(name, fields)
+    """The result class of an op with several outputs: a tuple with named items, printed as such."""
+
+    def create(cls: type, *items: Any) -> Any:
+        return tuple.__new__(cls, items)
+
+    def show(self: Any) -> str:
+        inner = ",\n".join(f"{f}={v!r}" for f, v in zip(fields, self, strict=True))
+        return f"torch.return_types.{name}(\n{inner})"
+
+    body = {f: property(itemgetter(k)) for k, f in enumerate(fields)}
+    body |= {"__slots__": (), "__new__": create, "__repr__": show, "_fields": fields}
+    body["__reduce__"] = lambda self: (tuple, (tuple(self),))
+    return type(name, (tuple,), body)
 
 
 # Recording ---------------------------------------------------------------------------------------
@@ -669,4 +677,13 @@ def write_out(out: Any, result: Any) -> Any:
     return out
 
 
-__all__ = ["DEVICES", "DIMS", "LIMIT", "Leaf", "RARE", "Tensor", "error_text", "shard", "wrap"]
+# Everything generated functions import from here, and what the frontend's own modules use.
+__all__ = [
+    "DEVICES", "DIMS", "LIMIT", "Leaf", "NAN", "NONE", "NONE_H", "NO_INT", "RARE", "Tensor", "alias",
+    "as_operand", "assign", "attach", "backward_failed", "check_inplace", "compose", "copy_of",
+    "device_code", "dispatch", "error_text", "failed", "further", "grad_enabled", "has_node", "hold",
+    "ints", "like", "make", "make_view", "named_tuple", "next_output", "no_case", "number", "operand",
+    "overrides", "raw", "rebase", "reduced_count", "refuse_recorded_out", "retry", "retry_operator",
+    "saved_input", "saved_output", "scalar", "seq", "shard", "share", "tensors", "undo_broadcast",
+    "unreduce", "wrap", "write_out",
+]  # fmt: skip

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 from array import array
-from typing import Any
 
 from ._boundary import check, ffi, lib
 from ._core import Leaf, Tensor, ints, is_number, make, scalar, wrap

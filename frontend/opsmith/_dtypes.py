@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
-class dtype:  # noqa: N801 - PyTorch's name
+
+class dtype:
     """The type of a tensor's elements, e.g. ``opsmith.float32``."""
 
     __slots__ = ("_name", "code", "itemsize", "is_floating_point", "is_signed", "is_complex", "numpy")
@@ -48,7 +51,7 @@ SCALAR_TYPE_NAMES = (
 )  # fmt: skip
 
 
-class device:  # noqa: N801 - PyTorch's name
+class device:
     """Where a tensor lives: ``device("cpu")``, ``device("meta")``, ``device("cuda", 0)``."""
 
     __slots__ = ("index", "type")
@@ -85,7 +88,7 @@ CPU, META = device("cpu"), device("meta")
 DEVICES = (CPU, META, device("cuda", 0))
 
 
-class Size(tuple):  # noqa: SLOT001
+class Size(tuple):
     """The shape of a tensor: a tuple of ints with ``numel()``."""
 
     def numel(self) -> int:
@@ -109,7 +112,7 @@ class Size(tuple):  # noqa: SLOT001
         return Size(tuple.__mul__(self, n))
 
 
-class layout:  # noqa: N801 - PyTorch's name
+class layout:
     """Memory layout; only ``strided`` exists."""
 
     def __init__(self, name: str) -> None:
@@ -119,7 +122,7 @@ class layout:  # noqa: N801 - PyTorch's name
         return f"torch.{self._name}"
 
 
-class memory_format:  # noqa: N801 - PyTorch's name
+class memory_format:
     """A stride order."""
 
     def __init__(self, name: str) -> None:

@@ -5,13 +5,26 @@ Operations become methods in ``_methods.py``, from the generated index.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
 import weakref
-from collections.abc import Callable, Iterator
-from typing import Any
 
 from ._boundary import check, ffi, lib
 from ._core import (
-    Leaf, Tensor, alias, attach, check_inplace, grad_enabled, raw, rebase, scalar, seq, wrap,
+    Leaf,
+    Tensor,
+    alias,
+    attach,
+    check_inplace,
+    grad_enabled,
+    raw,
+    rebase,
+    scalar,
+    seq,
+    wrap,
 )  # fmt: skip
 from ._dtypes import DEVICES, DTYPES, Size, bool_, device, dtype, float32, int64
 
@@ -225,6 +238,10 @@ def get_device(self: Tensor) -> int:
 
 def _get_requires_grad(self: Tensor) -> bool:
     """Does anything recorded on this tensor need a gradient?"""
+    if self._node is None and lib.ops_is_stale(self._h):
+        from .autograd.views import refresh
+
+        refresh(self)
     return self._node is not None
 
 
@@ -290,7 +307,7 @@ def _set_grad(self: Tensor, g: Tensor | None) -> None:
 
 
 Tensor.grad = property(_get_grad, _set_grad)  # type: ignore[attr-defined]
-Tensor.is_leaf = property(lambda self: self._node is None or self._node.__class__ is Leaf)  # type: ignore[attr-defined]
+Tensor.is_leaf = property(lambda self: not _get_requires_grad(self) or self._node.__class__ is Leaf)  # type: ignore[attr-defined]
 
 
 @_method
@@ -305,14 +322,13 @@ def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = Non
 @_property
 def grad_fn(self: Tensor) -> Any:
     """The operation that made this tensor, None for leaves."""
-    n = self._node
-    if n is None or n.__class__ is Leaf:
-        return None
     if lib.ops_is_stale(self._h):
         from .autograd.views import refresh
 
         refresh(self)
-        n = self._node
+    n = self._node
+    if n is None or n.__class__ is Leaf:
+        return None
     from .autograd.graph import Node
 
     return Node.of(n)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "opsmith/abi.h"
+#include "opsmith/backend.h"
 #include "opsmith/convert.h"
 #include "opsmith/generator.h"
 #include "opsmith/parallel.h"
@@ -179,19 +180,31 @@ int ops_saved_is_valid(double h, double seq)
     return t->version == NULL || t->version->stamp <= seq;
 }
 
+/* The element of a tensor on any device; an error is pending if it cannot be read. */
+static void item(const ops_tensor *t, int dtype, void *to)
+{
+    const ops_backend *backend = ops_backend_of(t->device);
+    if (OPS_LIKELY(backend == NULL)) {
+        ops_convert(dtype, t->dtype, 1, t->data, 0, to);
+        return;
+    }
+    ops_plan plan = {.ndim = 1, .operands = 2, .numel = 1, .shape = {1}};
+    plan.op[0] = (ops_operand_plan){.data = to, .dtype = (uint8_t)dtype, .output = 1, .device = OPS_CPU};
+    plan.op[1] = (ops_operand_plan){.data = t->data, .dtype = t->dtype, .device = t->device};
+    backend->copy(&plan);
+}
+
 double ops_item_float(double h)
 {
-    const ops_tensor *t = T(h);
     double v = 0.0;
-    ops_convert(OPS_F64, t->dtype, 1, t->data, 0, &v);
+    item(T(h), OPS_F64, &v);
     return v;
 }
 
 int64_t ops_item_int(double h)
 {
-    const ops_tensor *t = T(h);
     int64_t v = 0;
-    ops_convert(OPS_I64, t->dtype, 1, t->data, 0, &v);
+    item(T(h), OPS_I64, &v);
     return v;
 }
 
@@ -253,10 +266,12 @@ double ops_full(int dtype, int device, int kind, double f, int64_t i, int64_t n,
     return ops_to_handle(t);
 }
 
-/* Same shape and stride order, another value; kind -1 leaves it uninitialised. */
-double ops_like(double h, int dtype, int kind, double f, int64_t i)
+/* Same shape and stride order. */
+static ops_tensor *like(const ops_tensor *t, int dtype, int device)
 {
-    const ops_tensor *t = T(h);
+    if (t->flags & OPS_CONTIGUOUS) {
+        return ops_tensor_new(dtype, device, t->ndim, t->shape);
+    }
     uint8_t order[OPS_MAX_NDIM];
     for (int d = 0; d < t->ndim; ++d) {
         int at = d;
@@ -265,10 +280,14 @@ double ops_like(double h, int dtype, int kind, double f, int64_t i)
         }
         order[at] = (uint8_t)d;
     }
-    ops_tensor *out = t->flags & OPS_CONTIGUOUS
-                          ? ops_tensor_new(dtype < 0 ? t->dtype : dtype, t->device, t->ndim, t->shape)
-                          : ops_tensor_new_ordered(dtype < 0 ? t->dtype : dtype, t->device, t->ndim,
-                                                   t->shape, order);
+    return ops_tensor_new_ordered(dtype, device, t->ndim, t->shape, order);
+}
+
+/* That with another value; kind -1 leaves it uninitialised. */
+double ops_like(double h, int dtype, int kind, double f, int64_t i)
+{
+    const ops_tensor *t = T(h);
+    ops_tensor *out = like(t, dtype < 0 ? t->dtype : dtype, t->device);
     if (out != NULL && kind >= 0) {
         fill(out, kind, f, i);
     }
@@ -381,7 +400,7 @@ int ops_copy(double to, double from, double stamp)
     }
     ops_tensor *apart = NULL;
     if (ops_tensors_overlap(a, b)) {
-        apart = ops_tensor_new(b->dtype, OPS_CPU, b->ndim, b->shape);
+        apart = ops_tensor_new(b->dtype, b->device, b->ndim, b->shape);
         if (apart == NULL || !ops_tensor_copy(apart, b)) {
             return 0;
         }
@@ -410,18 +429,12 @@ double ops_convert_to(double h, int dtype, int device, int always_copy, int cont
         (!contiguous || (t->flags & OPS_CONTIGUOUS))) {
         return ops_to_handle(ops_tensor_hold(t));
     }
-    double like = contiguous ? ops_to_handle(ops_tensor_new(type, to, t->ndim, t->shape))
-                             : ops_like(h, type, -1, 0.0, 0);
-    if (like == 0.0) {
+    ops_tensor *out = contiguous ? ops_tensor_new(type, to, t->ndim, t->shape) : like(t, type, to);
+    if (out != NULL && !ops_tensor_copy(out, t)) {
+        ops_tensor_drop(out);
         return 0.0;
     }
-    ops_tensor *out = T(like);
-    if (to != t->device) { /* to meta: shape without data */
-        ops_tensor_drop(out);
-        return ops_to_handle(ops_tensor_new(type, to, t->ndim, t->shape));
-    }
-    ops_tensor_copy(out, t);
-    return like;
+    return ops_to_handle(out);
 }
 
 /* Exchange what two handles refer to: geometry, storage and version (x.data = y, set_). */
@@ -473,6 +486,7 @@ static void add_f32(int64_t n, char *const *p, const ops_scalar *s, int64_t star
 
 static const ops_pointwise_op accumulate = {
     .name = "accumulate",
+    .key = "accumulate", /* the runtime's own, on every device */
     .kernels = {add_f64, add_f32, NULL, NULL, NULL},
     .inputs = 2,
     .outputs = 1,

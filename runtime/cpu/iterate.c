@@ -40,6 +40,7 @@ void ops_plan_add(ops_plan *plan, const ops_tensor *t, int want, int output)
     o->dtype = t->dtype;
     o->want = (uint8_t)want;
     o->output = (uint8_t)output;
+    o->device = t->device;
     for (int d = 0; d < plan->ndim; ++d) {
         int at = d - shift;
         o->stride[d] = at < 0 || t->shape[at] == 1 ? 0 : t->stride[at] * size;

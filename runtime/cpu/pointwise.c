@@ -5,6 +5,7 @@
  */
 #include <math.h>
 
+#include "opsmith/backend.h"
 #include "opsmith/convert.h"
 #include "opsmith/entry.h"
 #include "opsmith/iterate.h"
@@ -118,7 +119,8 @@ int ops_check_operands(ops_tensor *const *in, int n)
 
 int ops_check_views(ops_tensor *const *in, int n, int record)
 {
-    if (OPS_LIKELY(!(record & ops_grad_enabled))) {
+    (void)record; /* a write may have made the base require grad: then its views do, too */
+    if (!ops_grad_enabled) {
         return 0;
     }
     for (int k = 0; k < n; ++k) {
@@ -176,8 +178,9 @@ static void advance(const ops_plan *plan, int64_t *index, int64_t n)
     int last = plan->ndim - 1;
     index[last] += n;
     for (int d = last; d > 0 && index[d] >= plan->shape[d]; --d) {
-        index[d] -= plan->shape[d];
-        ++index[d - 1];
+        int64_t carry = index[d] / plan->shape[d]; /* a gathered block crosses several rows */
+        index[d] -= carry * plan->shape[d];
+        index[d - 1] += carry;
     }
 }
 
@@ -288,6 +291,18 @@ static void run(const ops_plan *plan, ops_pointwise_kernel kernel, const ops_sca
     }
 }
 
+/* On whatever device; 0 with an error set. */
+static int launch(int device, const ops_pointwise_op *op, int compute, const ops_plan *plan,
+                  const ops_scalar *s)
+{
+    const ops_backend *backend = ops_backend_of(device);
+    if (OPS_UNLIKELY(backend != NULL)) {
+        return backend->pointwise(op, compute, plan, s);
+    }
+    run(plan, op->kernels[compute], s, op->cost);
+    return 1;
+}
+
 /* Entries -------------------------------------------------------------------------------------- */
 
 static int can_cast(int from, int to)
@@ -308,7 +323,7 @@ static int separate(ops_tensor **in, int n, const ops_tensor *dst, ops_tensor **
     int made = 0;
     for (int k = 0; k < n; ++k) {
         if (!(in[k]->flags & (OPS_NUMBER | OPS_NONE)) && ops_tensors_overlap(in[k], dst)) {
-            ops_tensor *copy = ops_tensor_new(in[k]->dtype, OPS_CPU, in[k]->ndim, in[k]->shape);
+            ops_tensor *copy = ops_tensor_new(in[k]->dtype, in[k]->device, in[k]->ndim, in[k]->shape);
             if (copy == NULL || !ops_tensor_copy(copy, in[k])) {
                 return -1;
             }
@@ -447,7 +462,14 @@ static double general(const ops_pointwise_op *op, ops_tensor *const *inputs, int
         memcpy(&full.op[op->outputs], plan.op, sizeof(ops_operand_plan) * (size_t)n);
         full.operands = op->outputs + n;
         ops_plan_collapse(&full, order);
-        run(&full, op->kernels[compute], s, op->cost);
+        if (OPS_UNLIKELY(!launch(device, op, compute, &full, s))) {
+            for (int k = 0; k < op->outputs; ++k) {
+                if (out[k] != dst) {
+                    ops_tensor_drop(out[k]);
+                }
+            }
+            return 0.0;
+        }
     }
     for (int k = 0; k < made; ++k) {
         ops_tensor_drop(copies[k]);
@@ -600,7 +622,9 @@ double ops_pointwise_backward(const ops_pointwise_op *op, ops_tensor *const *inp
     }
     if (plan.numel > 0 && ops_devices[g->device]->has_memory) {
         ops_plan_collapse(&plan, NULL);
-        run(&plan, op->kernels[compute], s, op->cost);
+        if (OPS_UNLIKELY(!launch(g->device, op, compute, &plan, s))) {
+            return 0.0;
+        }
     }
     if (consume) {
         ops_tensor_drop(g);
@@ -655,6 +679,10 @@ int ops_tensor_copy(ops_tensor *to, const ops_tensor *from)
     uint8_t order[OPS_MAX_NDIM];
     ops_plan_order(&plan, order);
     ops_plan_collapse(&plan, order);
+    const ops_backend *backend = ops_backend_of(to->device == OPS_CPU ? from->device : to->device);
+    if (OPS_UNLIKELY(backend != NULL)) {
+        return backend->copy(&plan);
+    }
     void *lock = plan.numel > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
     ops_parallel_for(plan.numel, 32768, copy_range, &plan);
     if (lock != NULL) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "accumulate.h"
+#include "opsmith/backend.h"
 #include "opsmith/convert.h"
 #include "opsmith/parallel.h"
 
@@ -384,6 +385,26 @@ static int split_dims(job *j, const ops_tensor *source, uint64_t folded, int kee
     return ndim;
 }
 
+/* To another device's kernels. */
+static int hand_over(const job *j, int compute, const ops_backend *backend)
+{
+    ops_reduce_axis keep[OPS_MAX_NDIM], fold[OPS_MAX_NDIM];
+    ops_reduce_work w = {.compute = compute, .dtype = j->dtype, .want = j->want,
+                         .keeps = j->keep.n, .folds = j->fold.n, .count = j->count,
+                         .keep = keep, .fold = fold, .data = j->data, .s = j->s};
+    for (int d = 0; d < j->keep.n; ++d) {
+        keep[d] = (ops_reduce_axis){j->keep.at[d].size, j->keep.at[d].stride, j->keep.at[d].weight};
+    }
+    for (int d = 0; d < j->fold.n; ++d) {
+        fold[d] = (ops_reduce_axis){j->fold.at[d].size, j->fold.at[d].stride, j->fold.at[d].weight};
+    }
+    for (int k = 0; k < j->op->outputs; ++k) {
+        w.out[k] = j->out[k];
+        w.out_dtype[k] = j->out_dtype[k];
+    }
+    return backend->reduce(j->op, &w);
+}
+
 double ops_reduce(const ops_reduce_op *op, ops_tensor *input, int record, uint64_t dims,
                   int64_t all, int keepdim, int dtype, const ops_scalar *s, ops_tensor *dst)
 {
@@ -426,8 +447,13 @@ double ops_reduce(const ops_reduce_op *op, ops_tensor *input, int record, uint64
         }
     }
     if (made && out[0]->numel > 0 && ops_devices[input->device]->has_memory) {
-        plan_tasks(&j);
-        made = run(&j, input->numel);
+        const ops_backend *backend = ops_backend_of(input->device);
+        if (OPS_UNLIKELY(backend != NULL)) {
+            made = hand_over(&j, t.compute, backend);
+        } else {
+            plan_tasks(&j);
+            made = run(&j, input->numel);
+        }
     }
     if (!made) {
         ops_tensor_drop(source);

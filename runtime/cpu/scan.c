@@ -4,6 +4,7 @@
  * scanned axis has the smallest stride kernels walk lines (rows), else many lines side by side
  * (columns). A task is a block of lines, from their first element to their last. */
 #include "accumulate.h"
+#include "opsmith/backend.h"
 #include "opsmith/convert.h"
 #include "opsmith/parallel.h"
 #include "opsmith/scan.h"
@@ -206,6 +207,12 @@ double ops_scan(const ops_scan_op *op, ops_tensor *input, int record, int64_t di
         j.out_want[k] = ops_accumulate_stored(cls, t.kernel);
     }
     if (input->numel > 0 && ops_devices[input->device]->has_memory) {
+        if (OPS_UNLIKELY(ops_backend_of(input->device) != NULL)) {
+            ops_fail(OPS_NOT_IMPLEMENTED, "%s() has no kernel for %s tensors", op->name,
+                     ops_devices[input->device]->name);
+            ops_tensor_drop(source);
+            return 0.0;
+        }
         run(&j, input->numel);
     }
     return ops_accumulate_result(input, source, out, op->outputs, op->output_class[0], dst, record,

@@ -174,8 +174,8 @@ static void meta_release(char *data, int64_t nbytes, int16_t size_class)
     (void)size_class;
 }
 
-static ops_device_table cpu_table = {"cpu", cpu_allocate, cpu_release, 1};
-static ops_device_table meta_table = {"meta", meta_allocate, meta_release, 0};
+static ops_device_table cpu_table = {"cpu", cpu_allocate, cpu_release, 1, NULL};
+static ops_device_table meta_table = {"meta", meta_allocate, meta_release, 0, NULL};
 ops_device_table *ops_devices[OPS_DEVICE_COUNT] = {&cpu_table, &meta_table, NULL};
 
 /* Structs and storages ------------------------------------------------------------------------- */
@@ -237,8 +237,11 @@ static ops_storage *storage_new(int device, int64_t nbytes)
     if (OPS_UNLIKELY(s->data == NULL)) {
         s->owner = free_storages;
         free_storages = s;
-        return ops_fail(OPS_MEMORY_ERROR, "DefaultCPUAllocator: can't allocate memory: you tried to "
-                        "allocate %lld bytes", (long long)nbytes);
+        return device == OPS_CPU
+                   ? ops_fail(OPS_MEMORY_ERROR, "DefaultCPUAllocator: can't allocate memory: you "
+                              "tried to allocate %lld bytes", (long long)nbytes)
+                   : ops_fail(OPS_MEMORY_ERROR, "%s out of memory: tried to allocate %lld bytes",
+                              ops_devices[device]->name, (long long)nbytes);
     }
     s->refcount = 1;
     s->device = (uint8_t)device;

@@ -1,5 +1,4 @@
-"""In: the reduce and scan entries of the registry. Out: their kernels compiled with the runtime, called
-with NumPy arrays.
+"""In: the reduce and scan entries of the registry. Out: their kernels, compiled, on NumPy arrays.
 
 Must not know: the frontend, generated entries, or what an op means.
 """
@@ -19,7 +18,7 @@ from numpy.lib.stride_tricks import as_strided
 from opsmithc import dtypes, registry
 from opsmithc.emit import render
 from opsmithc.lower import families, reduce, scan
-from opsmithc.opdef import Reduce, Scan
+from opsmithc.opdef import Reduce
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = ROOT / "runtime"
@@ -84,10 +83,10 @@ def code_of(dtype) -> int:
 
 
 class Library:
-    """Every reduction and scan of the registry."""
+    """Every op of a family."""
 
-    def __init__(self, folder: Path) -> None:
-        self.ops = entries(Reduce) | entries(Scan)
+    def __init__(self, folder: Path, kind: type) -> None:
+        self.ops = entries(kind)
         files = {"more": MORE}
         for name, op in self.ops.items():
             if isinstance(op.meaning, Reduce):
@@ -114,7 +113,8 @@ class Library:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             objects = [str(o) for o in pool.map(compile_one, sources)]
         out = folder / "accumulate.so"
-        subprocess.run([compiler, "-shared", "-pthread", *objects, "-o", str(out), "-lm"], check=True)
+        link = [compiler, "-shared", "-pthread", *objects, "-o", str(out), "-lm"]
+        subprocess.run(link, check=True)
         self.ffi = cffi.FFI()
         self.ffi.cdef(STRUCTS + "".join(f"extern const char opsk_{name}[];\n" for name in self.ops))
         self.lib = self.ffi.dlopen(str(out))

@@ -8,10 +8,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from .accumulate import EVERY, FLOATS, INTEGERS, Library, entries, layouts, numbers
 from opsmithc.emit import render
 from opsmithc.lower import scan
 from opsmithc.opdef import Scan
+
+from .accumulate import EVERY, FLOATS, INTEGERS, Library, entries, layouts, numbers
 
 OPS = entries(Scan)
 SHAPES = [
@@ -23,7 +24,7 @@ TOLERANCE = {np.float64: 1e-12, np.float32: 1e-6, np.float16: 1e-3}
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
-    return Library(tmp_path_factory.mktemp("scan"))
+    return Library(tmp_path_factory.mktemp("scan"), Scan)
 
 
 def wide(x: np.ndarray) -> np.ndarray:
@@ -116,7 +117,9 @@ def test_empty_and_scalar(library: Library) -> None:
     assert (values, indices) == (3, 0)
 
 
-@pytest.mark.parametrize("shape, dim, text", [((2, 3), 2, "[-2, 1], but got 2"), ((), 1, "[-1, 0]")])
+@pytest.mark.parametrize(
+    "shape, dim, text", [((2, 3), 2, "[-2, 1], but got 2"), ((), 1, "[-1, 0], but got 1")]
+)
 def test_errors(library: Library, shape, dim: int, text: str) -> None:
     with pytest.raises(IndexError) as caught:
         library.scan("cumsum", np.zeros(shape, np.float32), dim)

@@ -11,19 +11,31 @@ from collections.abc import Mapping
 
 from ..dtypes import BY_CODE
 from ..formula import (
-    Binary, Call, Compare, IfExp, Logic, Name, Node, Num, Unary,
+    Binary,
+    Call,
+    Compare,
+    IfExp,
+    Logic,
+    Name,
+    Node,
+    Num,
+    Unary,
 )  # fmt: skip
 from ..intrinsics import table
 from ..ir import BOOL, COMMON, LONG
 
-_CALLS = {"**": "pow", "//": "floor_divide", "%": "remainder", "<<": "shift_left", ">>": "shift_right"}
+_CALLS = {
+    "**": "pow", "//": "floor_divide", "%": "remainder", "<<": "shift_left", ">>": "shift_right",
+}  # fmt: skip
 _INT_LIMITS = {"i64": "INT64", "i32": "INT32"}
 
 
 class Printer:
     """Prints element formulas of one compute dtype."""
 
-    def __init__(self, compute: str, env: Mapping[str, tuple[str, str]], spelling: str = "c") -> None:
+    def __init__(
+        self, compute: str, env: Mapping[str, tuple[str, str]], spelling: str = "c"
+    ) -> None:
         """``env``: name -> (C text, class)."""
         self.compute, self.env, self.spelling = compute, env, spelling
         self.dtype = BY_CODE[compute]
@@ -122,7 +134,8 @@ class Printer:
         if LONG in (ca, cb) and {ca, cb} <= {LONG, BOOL} or (
             LONG in (ca, cb) and (isinstance(a, Num) or isinstance(b, Num))
         ):
-            return f"({self._literal_as(a, ta, ca, LONG)} {op} {self._literal_as(b, tb, cb, LONG)})", LONG
+            left, right = self._literal_as(a, ta, ca, LONG), self._literal_as(b, tb, cb, LONG)
+            return f"({left} {op} {right})", LONG
         return f"({self._convert(ta, ca, COMMON)} {op} {self._convert(tb, cb, COMMON)})", COMMON
 
     def _call(self, fn: str, args: tuple[Node, ...]) -> tuple[str, str]:

@@ -11,7 +11,20 @@ from collections.abc import Iterable
 
 from ..errors import FormulaError, did_you_mean
 from ..formula import (
-    ONE, ZERO, Attr, Binary, Call, Compare, Logic, Name, Nil, Node, Num, Str, Unary, substitute,
+    ONE,
+    ZERO,
+    Attr,
+    Binary,
+    Call,
+    Compare,
+    Logic,
+    Name,
+    Nil,
+    Node,
+    Num,
+    Str,
+    Unary,
+    substitute,
 )  # fmt: skip
 from ..intrinsics import table
 from .algebra import add, div, is_num, mul, neg, simplify, where

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ..errors import FormulaError, RegistryError, at
 from ..formula import Binary, Name, Node, calls, names, substitute
 from ..intrinsics import table
-from ..opdef import Accumulate, Body, Out, OpDef, Reduce, Scan
+from ..opdef import Accumulate, Body, OpDef, Out, Reduce, Scan
 from .algebra import ZERO, add, is_num, mul, simplify, where
 from .gradient import gradient
 
@@ -95,7 +95,8 @@ def derive(op: OpDef) -> Derived:
     derived = _derived(op)
     for name in tuple(p.name for p in op.schema.params if p.type.base == "Tensor"):
         if name in op.grad:
-            found[name] = _make(op, name, op.grad[name].node, declared=True)
+            let = {k: f.node for k, f in op.let.items()}
+            found[name] = _make(op, name, substitute(op.grad[name].node, let), declared=True)
         elif name in op.transpose:
             found[name] = _make(op, name, op.transpose[name].node, declared=True)
         elif name in derived and not is_num(derived[name], 0):

@@ -1,4 +1,4 @@
-"""In: the monoid of a reduce or scan entry. Out: AccumulateKernels, and their formulas as C functions.
+"""In: the monoid of a reduce or scan. Out: AccumulateKernels, and their formulas as C functions.
 
 Must not know: loops, blocks or descriptors; ``reduce.py`` and ``scan.py`` place these functions. A
 state lives in a struct of its element types: those of the compute dtype while a block is folded,
@@ -13,7 +13,20 @@ from dataclasses import dataclass
 from ..backends.ctext import Printer
 from ..derive.op import is_additive
 from ..dtypes import BY_CODE, COMPUTE, DType
-from ..formula import Binary, Call, Logic, Name, Node, Num, Unary, names, substitute, transform, unparse, walk
+from ..formula import (
+    Binary,
+    Call,
+    Logic,
+    Name,
+    Node,
+    Num,
+    Unary,
+    names,
+    substitute,
+    transform,
+    unparse,
+    walk,
+)
 from ..intrinsics import table
 from ..ir import BOOL, COMMON, LONG, AccumulateKernel, Arg, check
 from ..opdef import Accumulate, OpDef, Reduce, Scan
@@ -142,11 +155,21 @@ def _kernel(op: OpDef, acc: Accumulate, dtype: DType) -> AccumulateKernel:
         for o, node in zip(op.schema.outputs, finish, strict=True)
     )  # fmt: skip
     kernel = AccumulateKernel(
-        op=op.name, symbol=f"opsk_{op.name}__{dtype.code}", compute=dtype.code, title=_title(op, acc),
-        states=states, outputs=outputs, scalars=scalars, input=source, map=mapped,
-        identity=tuple(f.node for f in acc.identity), let=let, combine=combine, finish=finish,
+        op=op.name,
+        symbol=f"opsk_{op.name}__{dtype.code}",
+        compute=dtype.code,
+        title=_title(op, acc),
+        states=states,
+        outputs=outputs,
+        scalars=scalars,
+        input=source,
+        map=mapped,
+        identity=tuple(f.node for f in acc.identity),
+        let=let,
+        combine=combine,
+        finish=finish,
         additive=is_additive(acc),
-    )  # fmt: skip
+    )
     check(kernel)
     return kernel
 
@@ -192,7 +215,8 @@ def _title(op: OpDef, acc: Accumulate) -> str:
         f"combine: [{listed(f.node for f in acc.combine)}]",
     ]
     lines += [f"  where {name} = {unparse(f.node)}" for name, f in acc.let.items()]
-    results = (f"{o} = {unparse(f.node)}" for o, f in zip(op.schema.outputs, acc.finish, strict=True))
+    pairs = zip(op.schema.outputs, acc.finish, strict=True)
+    results = (f"{output} = {unparse(f.node)}" for output, f in pairs)
     return "\n".join([*lines, "; ".join(results)])
 
 
@@ -264,14 +288,16 @@ def state_struct(kernel: AccumulateKernel, code: str) -> States:
         local = f"{name}_" if name in TAKEN else name
         lines.append(f"const {ctype} {local} = {bare(printer.value(node, cls))};")
         env[name] = (local, cls)
-    rest = ", block" if _reads_block(kernel, [*kernel.combine, *(n for _, n in kernel.let)]) else ""
+    block = _reads_block(kernel, [*kernel.combine, *(n for _, n in kernel.let)])
+    params = [f"state_{code} a", f"state_{code} b"]
+    params += ["const ops_reduce_block *block"] if block else []
     combine = Function(
         type=f"state_{code}",
         name=f"combine_{code}",
-        params=f"state_{code} a, state_{code} b" + (", const ops_reduce_block *block" if rest else ""),
+        params=", ".join(params),
         lines=tuple(lines),
         values=", ".join(bare(printer.value(c, m.cls)) for c, m in zip(kernel.combine, members)),
-        rest=rest,
+        rest=", block" if block else "",
     )
     return States(code, f"state_{code}", members, combine)
 

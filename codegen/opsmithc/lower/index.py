@@ -14,12 +14,33 @@ from .. import formula as fm
 from ..backends.ctext import Printer
 from ..derive.algebra import add, is_num, mul, neg, simplify
 from ..derive.index import (
-    ACC, GRAD, OUT, SIZE, Axis, Loop, Program, Read, affine, analyse, is_adjoint,
+    ACC,
+    GRAD,
+    OUT,
+    SIZE,
+    Axis,
+    Loop,
+    Program,
+    Read,
+    affine,
+    analyse,
+    is_adjoint,
 )  # fmt: skip
 from ..dtypes import BY_CODE
 from ..errors import FormulaError, at
 from ..formula import (
-    Attr, Binary, Call, Compare, IfExp, Item, Logic, Name, Nil, Node, Num, Unary,
+    Attr,
+    Binary,
+    Call,
+    Compare,
+    IfExp,
+    Item,
+    Logic,
+    Name,
+    Nil,
+    Node,
+    Num,
+    Unary,
 )  # fmt: skip
 from ..ir import BOOL, COMMON, LONG
 from ..opdef import OpDef
@@ -83,6 +104,12 @@ class IndexFile:
     rows: str
     work: str
     inplace: bool
+
+
+def element_types(program: Program) -> tuple[str, ...]:
+    """Codes of the compute dtypes whose elements the op takes."""
+    file = _File(program)
+    return tuple(BY_CODE) if file.by_size else file.codes()
 
 
 def render_context(op: OpDef) -> IndexFile:
@@ -684,7 +711,8 @@ class Loops:
 
     def schedule(self) -> tuple[list[str], list[str], str]:
         """Loops shared among threads, the rest in order, and the innermost (not in the rest when
-        it is the shared one)."""
+        it is the shared one).
+        """
         p = self.p
         loops = [v.var for v in p.loops]
         bare = [i.id for i in p.target if isinstance(i, Name)]

@@ -10,11 +10,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..backends.ctext import Printer
-from ..derive.op import Derived, Gradient, cotangent, differentiable_outputs, is_boolean, meaning_formula
+from ..derive.op import (
+    Derived,
+    Gradient,
+    cotangent,
+    differentiable_outputs,
+    is_boolean,
+    meaning_formula,
+)
 from ..dtypes import BY_CODE, COMPUTE, DType
 from ..formula import Call, Node, calls, names, unparse, walk
 from ..intrinsics import table
-from ..ir import BOOL, COMMON, LONG, Arg, PointwiseKernel, check
+from ..ir import BOOL, COMMON, LONG, Arg, PointwiseKernel, check, key
 from ..opdef import OpDef, Out
 
 NUMBERS = ("Scalar", "float", "int", "bool")
@@ -57,6 +64,7 @@ class Descriptor:
 
     symbol: str
     name: str
+    key: str
     kernels: tuple[str, ...]  # one per compute dtype, "NULL" where there is none
     inputs: int
     outputs: int
@@ -199,6 +207,7 @@ def _descriptor(
     return Descriptor(
         symbol=symbol,
         name=name,
+        key=key(name, kernels),
         kernels=tuple(by_compute.get(d.code, "NULL") for d in COMPUTE),
         inputs=len(first.inputs),
         outputs=len(first.outputs),

@@ -10,17 +10,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..dtypes import BY_CODE, COMPUTE
-from ..ir import BOOL, LONG, AccumulateKernel
+from ..ir import BOOL, COMMON, LONG, AccumulateKernel, key
 from ..opdef import OpDef
 from .accumulate import (
-    CLASS_MACRO, RULES, Function, States, Wide, accumulate_kernels, combined, cost, element,
-    finish_values, map_function, public_name, reads, selects, state_struct, uniform_states,
-    wide_code, wide_of,
+    CLASS_MACRO,
+    RULES,
+    Function,
+    States,
+    Wide,
+    accumulate_kernels,
+    combined,
+    cost,
+    element,
+    finish_values,
+    map_function,
+    public_name,
+    reads,
+    selects,
+    state_struct,
+    uniform_states,
+    wide_code,
+    wide_of,
 )  # fmt: skip
 
 # Lanes keep 8 registers of 64 bytes busy: enough to hide the latency of a combine, few enough to
-# leave room for its temporaries.
-LANE_BYTES, MOST_LANES, FEW_LANES = 128, 64, 8
+# leave room for its temporaries. Sums add eight elements in a tree before they meet a lane, which
+# hides it already (and rounds less).
+LANE_BYTES, TREE_BYTES, MOST_LANES, FEW_LANES = 512, 128, 64, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +45,7 @@ class Lanes:
 
     declare: tuple[str, ...]
     element: str  # the state of the element that lane j reads
-    several: str  # several elements of lane j in one state, or "" without a tree
+    several: tuple[str, ...]  # statements: b = eight elements of lane j in one state
     state: str  # lane j
     upper: str  # lane j + half
     first: str  # lane 0
@@ -58,7 +74,7 @@ class KernelText:
     few: int
     block: str  # the parameter through which formulas read scalars, or ""
     pass_block: str
-    tree: bool  # elements are combined in fours or eights before they meet a lane
+    tree: bool  # elements are combined in eights before they meet a lane
     lanes: Lanes
     columns: Lanes
     last_element: str
@@ -72,6 +88,7 @@ class Descriptor:
 
     symbol: str
     name: str
+    key: str
     kernels: tuple[str, ...]
     states: int
     outputs: int
@@ -128,14 +145,17 @@ def render_context(op: OpDef) -> ReduceFile:
 
 
 def _lane_code(op: OpDef, kernel: AccumulateKernel) -> str:
-    """The dtype of a lane's states: sums are short, so that only other states gain by wide ones."""
+    """The dtype of a lane's states. Sums of a block are short enough for the compute dtype."""
     return wide_code(kernel.compute) if op.dtype.wide and not kernel.additive else kernel.compute
 
 
-def _balanced(states: States, items: Sequence[str]) -> str:
-    while len(items) > 1:
-        items = [combined(states, x, y) for x, y in zip(items[::2], items[1::2])]
-    return items[0]
+def _tree(states: States, items: Sequence[str]) -> tuple[str, ...]:
+    pairs = [combined(states, x, y) for x, y in zip(items[::2], items[1::2])]
+    names = [f"p{k}" for k in range(len(pairs))]
+    lines = [f"const {states.type} {p} = {pair};" for p, pair in zip(names, pairs)]
+    while len(names) > 1:
+        names = [combined(states, x, y) for x, y in zip(names[::2], names[1::2])]
+    return *lines, f"const {states.type} b = {names[0]};"
 
 
 def _lanes(
@@ -156,7 +176,12 @@ def _lanes(
             declare.append(f"{m.ctype} a{k} = 0, next{k} = 0; /* the same in every lane */")
             keep.append(f"next{k} = a.a{k};")
             settle.append(f"a{k} = next{k};")
-            spread += [f"{m.ctype} l{k}[{count}];", "for (int j = 0; j < lanes; ++j) {", f"    l{k}[j] = a{k};", "}"]
+            spread += [
+                f"{m.ctype} l{k}[{count}];",
+                "for (int j = 0; j < lanes; ++j) {",
+                f"    l{k}[j] = a{k};",
+                "}",
+            ]
             keep_spread.append(f"l{k}[j] = a.a{k};")
         else:
             declare.append(f"{m.ctype} a{k}[{count}];")
@@ -165,7 +190,7 @@ def _lanes(
     return Lanes(
         declare=tuple(declare),
         element=elements[0],
-        several=_balanced(states, elements) if kernel.additive else "",
+        several=_tree(states, elements),
         state=at("j"),
         upper=at("j + half", True),
         first=at("0", True),
@@ -182,17 +207,16 @@ def _lanes(
 def _text(
     kernel: AccumulateKernel, states: States, mapping: Function, wide: Wide
 ) -> KernelText:
-    uniform = uniform_states(kernel)
-    size = BY_CODE[states.code].size * max(1, len(states.members) - len(uniform))
-    many = min(MOST_LANES, LANE_BYTES // size)
+    size = BY_CODE[states.code].size * max(1, len(states.members) - len(uniform_states(kernel)))
+    same = kernel.input.cls == COMMON  # else widening an element costs more than adding it
+    many = min(MOST_LANES, (TREE_BYTES if kernel.additive and same else LANE_BYTES) // size)
     many = 1 << (many.bit_length() - 1)
 
-    def call(at: str, position: str) -> str:
-        return element(kernel, mapping, at, position)
+    def lanes(count: str, reads: Sequence[tuple[str, str]]) -> Lanes:
+        return _lanes(kernel, states, count, [element(kernel, mapping, *at) for at in reads])
 
-    fours = [(f"x[k + {s}j]", f"(int32_t)k + {s}j") for s in ("", "lanes + ", "2 * lanes + ", "3 * lanes + ")]
-    eights = [("x[j]", "k"), ("x[pitch + j]", "k + 1")]
-    eights += [(f"x[{q} * pitch + j]", f"k + {q}") for q in range(2, 8)]
+    shift = ["", "lanes + ", *(f"{q} * lanes + " for q in range(2, 8))]
+    down = [("x[j]", "k"), ("x[pitch + j]", "k + 1")]
     finish = finish_values(kernel)
     block = mapping.rest or states.combine.rest
     return KernelText(
@@ -212,9 +236,12 @@ def _text(
         block=", const ops_reduce_block *block" if block else "",
         pass_block=", block" if block else "",
         tree=kernel.additive,
-        lanes=_lanes(kernel, states, str(many), [call(*at) for at in fours]),
-        columns=_lanes(kernel, states, "OPS_REDUCE_WIDTH", [call(*at) for at in eights]),
-        last_element=call("x[k]", "k"),
+        lanes=lanes(str(many), [(f"x[k + {s}j]", f"(int32_t)k + {s}j") for s in shift]),
+        columns=lanes(
+            "OPS_REDUCE_WIDTH",
+            down + [(f"x[{q} * pitch + j]", f"k + {q}") for q in range(2, 8)],
+        ),
+        last_element=element(kernel, mapping, "x[k]", "k"),
         outputs=tuple(f"{ctype} *out{k} = out[{k}];" for k, (ctype, _) in enumerate(finish)),
         finish=tuple(f"out{k}[j] = {value};" for k, (_, value) in enumerate(finish)),
     )
@@ -226,6 +253,7 @@ def _descriptor(op: OpDef, kernels: tuple[AccumulateKernel, ...]) -> Descriptor:
     return Descriptor(
         symbol=descriptor_symbol(op),
         name=public_name(op),
+        key=key(op.name, kernels),
         kernels=tuple(f"&{by_code[d.code]}" if d.code in by_code else "NULL" for d in COMPUTE),
         states=len(first.states),
         outputs=len(first.outputs),

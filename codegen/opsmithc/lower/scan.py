@@ -12,8 +12,21 @@ from ..dtypes import BY_CODE, COMPUTE
 from ..ir import BOOL, AccumulateKernel
 from ..opdef import OpDef
 from .accumulate import (
-    CLASS_MACRO, RULES, Function, States, Wide, accumulate_kernels, combined, cost, element,
-    finish_values, map_function, public_name, state_struct, wide_code, wide_of,
+    CLASS_MACRO,
+    RULES,
+    Function,
+    States,
+    Wide,
+    accumulate_kernels,
+    combined,
+    cost,
+    element,
+    finish_values,
+    map_function,
+    public_name,
+    state_struct,
+    wide_code,
+    wide_of,
 )  # fmt: skip
 
 # Lines scanned at once: each is one chain of dependent operations, eight hide its latency.

@@ -6,7 +6,6 @@ derived adjoints are compared with it.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,9 +13,20 @@ from typing import Any
 import numpy as np
 
 from .. import formula as fm
-from ..derive.index import GRAD, OUT, SIZE, Axis, Program, differentiable
+from ..derive.index import OUT, SIZE, Axis, Program
 from ..formula import (
-    Attr, Binary, Call, Compare, IfExp, Item, Logic, Name, Nil, Node, Num, Unary,
+    Attr,
+    Binary,
+    Call,
+    Compare,
+    IfExp,
+    Item,
+    Logic,
+    Name,
+    Nil,
+    Node,
+    Num,
+    Unary,
 )  # fmt: skip
 
 Array = np.ndarray[Any, Any]
@@ -45,27 +55,18 @@ def run(
     return _Run(program, tensors, params).outputs()
 
 
-def partials(
-    program: Program,
-    tensors: Mapping[str, Array],
-    params: Mapping[str, Any],
-    g: Array,
-    h: float = 1e-6,
-) -> dict[str, Array]:
-    """Central differences of ``sum(g * out)`` by every tensor that can have a gradient."""
-    found: dict[str, Array] = {}
-    for name in differentiable(program.op):
-        if tensors.get(name) is None:
-            continue
-        found[name] = d = np.zeros_like(tensors[name])
-        for at in np.ndindex(d.shape):
-            sides = []
-            for step in (h, -h):
-                moved = {**tensors, name: tensors[name].copy()}
-                moved[name][at] += step
-                sides.append(float((run(program, moved, params)[0] * g).sum()))
-            d[at] = (sides[0] - sides[1]) / (2 * h)
-    return found
+def slope(
+    program: Program, tensors: Mapping[str, Array | None], params: Mapping[str, Any], g: Array,
+    name: str, direction: Array, h: float = 1e-6,
+) -> float:  # fmt: skip
+    """Central difference of ``sum(g * out)`` as the tensor ``name`` moves along ``direction``."""
+    sides = []
+    for step in (h, -h):
+        base = tensors[name]
+        assert base is not None
+        moved = {**tensors, name: base + step * direction}
+        sides.append(float((run(program, moved, params)[0] * g).sum()))
+    return (sides[0] - sides[1]) / (2 * h)
 
 
 class _Run:
@@ -252,4 +253,4 @@ def split(axes: tuple[Axis, ...], shape: tuple[int, ...], dim: int) -> list[tupl
     return [(s,) for s in shape]
 
 
-__all__ = ["GRAD", "partials", "run", "split"]
+__all__ = ["run", "slope", "split"]

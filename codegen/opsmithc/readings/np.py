@@ -58,6 +58,15 @@ def compile_row(row: Intrinsic) -> Callable[..., Any] | None:
     return fn
 
 
+def _extreme(fn: Callable[..., Any], identity: float) -> Callable[..., Any]:
+    def reduce(x: Any, axis: Any, keepdims: bool) -> Any:
+        if np.size(x):
+            return fn(x, axis=axis, keepdims=keepdims)
+        return fn(np.asarray(x, float), axis=axis, keepdims=keepdims, initial=identity)
+
+    return reduce
+
+
 def _row(fn: Callable[..., Any]) -> Callable[[Any, Any, bool], Any]:
     def reduce(x: Any, dims: Any, keepdim: bool) -> Any:
         if isinstance(dims, list | tuple):
@@ -86,7 +95,7 @@ READING = Reading(
     select=np.where,
     rows={
         "sum": _row(np.sum), "mean": _row(np.mean), "prod": _row(np.prod),
-        "amax": _row(np.max), "amin": _row(np.min), "any": _row(np.any), "all": _row(np.all),
+        "amax": _row(_extreme(np.max, -math.inf)), "amin": _row(_extreme(np.min, math.inf)), "any": _row(np.any), "all": _row(np.all),
         "size": lambda x, dims, keepdim: np.shape(x)[int(dims)],
         "numel": lambda x, dims, keepdim: np.size(x),
     },

@@ -100,6 +100,8 @@ def _compare(r: Reading, n: Compare, env: Env, call: CallOp | None) -> Any:
             return left not in right
     if isinstance(left, str) or isinstance(right, str) or left is None or right is None:
         return (left == right) is (n.op == "==")
+    if isinstance(left, list) and isinstance(right, list):  # shapes
+        return (left == right) is (n.op == "==")
     return r.compare[n.op](left, right)
 
 
@@ -152,6 +154,8 @@ def _attr(r: Reading, n: Attr, env: Env, call: CallOp | None) -> Any:
         return getattr(base, "ndim", 0)
     if n.name == "shape":
         return list(getattr(base, "shape", ()))
+    if call is not None:
+        return call(n.name, (base,), {})  # a property: x.mT
     raise Deferred(f"'.{n.name}' is no element-wise value", n.col)
 
 

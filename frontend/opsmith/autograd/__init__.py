@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 from .engine import backward, grad
-from .gradcheck import gradcheck, gradgradcheck
 from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 
 _LAZY = ("anomaly", "forward_ad", "function", "functional", "grad_mode", "graph", "hooks", "profiler")
 _LATE = {
     "Function": "function", "FunctionCtx": "function", "detect_anomaly": "anomaly", "set_detect_anomaly": "anomaly",
-    "is_anomaly_enabled": "anomaly",
+    "is_anomaly_enabled": "anomaly", "gradcheck": "gradcheck", "gradgradcheck": "gradcheck",
 }  # fmt: skip
 
 

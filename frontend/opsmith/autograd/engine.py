@@ -7,9 +7,12 @@ pass needs no recursion however long the graph.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
 import heapq
-from collections.abc import Sequence
-from typing import Any
 
 from .._boundary import lib, raise_status, take_status
 from .._core import Leaf, Size, Tensor, freed, grad_enabled, make, steal, wrap
@@ -38,8 +41,7 @@ def run_raw(node: Any, g: float, retain: bool, push=heapq.heappush, pop=heapq.he
             out = fn(node, g if g.__class__ is float else _listed(fn, g))
             g = None
             if not retain:
-                del node[2:]
-                node[1] = freed
+                node[1:] = freed, fn  # keeps its name
             following = None
             pending = None
             for h, e in zip(out, edges):
@@ -193,8 +195,7 @@ def run_recorded(
             edges = node[2 : 2 + fn.edges] if fn.edges >= 0 else node[2:]
             out = fn.recorded(node, g)
             if not retain:
-                del node[2:]
-                node[1] = freed
+                node[1:] = freed, fn  # keeps its name
             for t, e in zip(out, edges):
                 if t is None or e is None:
                     continue
@@ -345,7 +346,7 @@ def grad(
     cots = (grad_outputs,) * len(outs) if grad_outputs is None or isinstance(grad_outputs, Tensor) else tuple(grad_outputs)
     retain = create_graph if retain_graph is None else retain_graph
     for t in ins:
-        if t._node is None:
+        if not t.requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
     roots = [(root(t, k), _cotangent(t, g)) for k, (t, g) in enumerate(zip(outs, cots, strict=True))]
     found = run_recorded(roots, create_graph, retain, [t._node for t in ins])
@@ -355,8 +356,8 @@ def grad(
             g = wrap(lib.ops_like(t._h, -1, 0, 0.0, 0))
         elif g is None and not allow_unused:
             raise RuntimeError(
-                "One of the differentiated Tensors appears to not have been used in the graph. Set "
-                "allow_unused=True if this is the desired behavior."
+                f"The differentiated Tensor at index {len(results)} appears to not have been used in the "
+                "graph. Set allow_unused=True if this is the desired behavior."
             )
         results.append(g)
     return tuple(results)

@@ -23,7 +23,8 @@ class FunctionCtx:
         self._dirty: tuple[Tensor, ...] = ()
         self._constant: tuple[Tensor, ...] = ()
         self._materialize = True
-        self._node: Any = None
+        self._node: Any = None  # while backward runs
+        self._seq = 0.0
         self.needs_input_grad: tuple[bool, ...] = ()
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
@@ -40,7 +41,7 @@ class FunctionCtx:
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """What ``save_for_backward`` kept; refuses tensors that were written since."""
-        return tuple([s.get(self._node) if isinstance(s, _Saved) else s for s in self._saved])
+        return tuple([s.get(self._seq, self._node) if isinstance(s, _Saved) else s for s in self._saved])
 
     def mark_dirty(self, *tensors: Tensor) -> None:
         """Inputs that ``forward`` overwrites."""
@@ -63,10 +64,10 @@ class _Saved:
     def __init__(self, tensor: Tensor, edge: Any, output: int | None) -> None:
         self.tensor, self.edge, self.output = tensor, edge, output
 
-    def get(self, node: Any) -> Tensor:
+    def get(self, seq: float, node: Any) -> Tensor:
         t = self.tensor
-        if node is not None:
-            _check_saved(node, t)
+        if seq:
+            _check_saved([seq, None] if node is None else node, t)
         if self.output is None and t._node is self.edge:
             return t
         edge = self.edge
@@ -80,12 +81,12 @@ class _Saved:
 
 
 class _Apply:
-    """The backward function of one application, for either engine."""
+    """The backward function of one application, for either engine; its node ends with the context."""
 
-    __slots__ = ("cls", "ctx", "edges", "op", "outputs", "raw", "shapes", "slots")
+    __slots__ = ("cls", "edges", "op", "outputs", "raw", "shapes", "slots")
 
-    def __init__(self, cls: Any, ctx: FunctionCtx, edges: int, slots: list[int], shapes: list[Any]) -> None:
-        self.cls, self.ctx, self.edges, self.slots, self.shapes = cls, ctx, edges, slots, shapes
+    def __init__(self, cls: Any, edges: int, slots: list[int], shapes: list[Any]) -> None:
+        self.cls, self.edges, self.slots, self.shapes = cls, edges, slots, shapes
         self.outputs = len(shapes)
         self.op = f"{cls.__name__}Backward"
         self.raw = raw(self.recorded)
@@ -95,16 +96,21 @@ class _Apply:
 
     def recorded(self, node: Any, g: Any) -> tuple[Any, ...]:
         """Gradients of the tensor arguments."""
+        ctx = node[-1]
         grads = g if isinstance(g, list) else [g]
-        if self.ctx._materialize:
+        if ctx._materialize:
             grads = [
                 _zeros(like) if t is None and like is not None else t
                 for t, like in zip(grads, self.shapes, strict=True)
             ]
-        out = self.cls.backward(self.ctx, *grads)
+        ctx._node = node
+        try:
+            out = self.cls.backward(ctx, *grads)
+        finally:
+            ctx._node = None
         if not isinstance(out, tuple | list):
             out = (out,)
-        wanted = len(self.ctx.needs_input_grad)
+        wanted = len(ctx.needs_input_grad)
         if len(out) > wanted and all(t is None for t in out[wanted:]):
             out = out[:wanted]
         if len(out) != wanted:
@@ -112,6 +118,10 @@ class _Apply:
                 f"function {self.op} returned an incorrect number of gradients (expected {wanted}, got {len(out)})"
             )
         return tuple([self._fit(out[k], node[2 + j]) for j, k in enumerate(self.slots)])
+
+    def context(self, node: Any) -> FunctionCtx:
+        """What ``grad_fn`` shows as its attributes."""
+        return node[-1]  # type: ignore[no-any-return]
 
     def _fit(self, t: Any, edge: Any) -> Any:
         if t is None or edge is None:
@@ -205,9 +215,9 @@ def _record(cls: Any, ctx: FunctionCtx, args: tuple[Any, ...], edges: list[Any],
         (t.shape, lib.ops_dtype(t._h), lib.ops_device(t._h)) if isinstance(t, Tensor) else None
         for t in outs
     ]
-    node = [seq(), _Apply(cls, ctx, len(edges), slots, shapes), *edges]
+    node = [seq(), _Apply(cls, len(edges), slots, shapes), *edges, ctx]
     ctx._saved = tuple(saved)
-    ctx._node = None if not tracked else node
+    ctx._seq = node[0] if tracked else 0.0
     results = []
     for k, t in enumerate(outs):
         dirty = any(t is d for d in ctx._dirty)
@@ -228,8 +238,6 @@ def _record(cls: Any, ctx: FunctionCtx, args: tuple[Any, ...], edges: list[Any],
                 fresh._h = -fresh._h
             t = fresh
         results.append(t)
-    if not any(carries):
-        ctx._node = None
     return type(out)(results) if many and type(out) in (tuple, list) else tuple(results) if many else results[0]
 
 
@@ -255,7 +263,6 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
         finally:
             lib.ops_set_grad_enabled(record)
         edges = [t._node for t in grads if isinstance(t, Tensor) and t._node is not None]
-        edges += [e for e in (ctx._node or ())[2:] if e is not None] if not edges and any(ctx.needs_input_grad) else []
         if not record or not edges:
             return out
         single = not isinstance(out, tuple | list)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 import functools
-import inspect
-from collections.abc import Callable
-from typing import Any
 
 from .._boundary import lib
+
+GENERATOR = 0x20  # inspect.CO_GENERATOR, without importing inspect
 
 
 class _Mode:
@@ -25,7 +29,7 @@ class _Mode:
         lib.ops_set_grad_enabled(self._was.pop())
 
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        if inspect.isgeneratorfunction(fn):
+        if getattr(getattr(fn, "__code__", None), "co_flags", 0) & GENERATOR:
 
             @functools.wraps(fn)
             def generator(*args: Any, **kwargs: Any) -> Any:
@@ -54,7 +58,7 @@ class _Mode:
         return c
 
 
-class no_grad(_Mode):  # noqa: N801 - PyTorch's name
+class no_grad(_Mode):
     """Record nothing."""
 
     def __new__(cls, fn: Any = None) -> Any:
@@ -62,7 +66,7 @@ class no_grad(_Mode):  # noqa: N801 - PyTorch's name
         return self if fn is None else self(fn)
 
 
-class enable_grad(_Mode):  # noqa: N801 - PyTorch's name
+class enable_grad(_Mode):
     """Record, inside a ``no_grad`` block too."""
 
     mode = 1
@@ -72,7 +76,7 @@ class enable_grad(_Mode):  # noqa: N801 - PyTorch's name
         return self if fn is None else self(fn)
 
 
-class inference_mode(_Mode):  # noqa: N801 - PyTorch's name
+class inference_mode(_Mode):
     """Record nothing; tensors made inside are ordinary tensors."""
 
     def __new__(cls, mode: Any = True) -> Any:
@@ -86,7 +90,7 @@ class inference_mode(_Mode):  # noqa: N801 - PyTorch's name
         """Everything is set by ``__new__``."""
 
 
-class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
+class set_grad_enabled(_Mode):
     """Switch recording, at once; as a context manager, until the block ends."""
 
     def __init__(self, mode: bool) -> None:

@@ -6,7 +6,10 @@ them, equal to every other object around the same list.
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 from .._core import Leaf, freed
 from .hooks import RemovableHandle, hook_leaf, hooked
@@ -27,7 +30,10 @@ class Node:
             return None
         if node.__class__ is tuple:
             node = node[0]
-        name = "AccumulateGrad" if node.__class__ is Leaf else class_name(node[1].op)
+        if node.__class__ is Leaf:
+            name = "AccumulateGrad"
+        else:
+            name = class_name((node[2] if node[1] is freed else node[1]).op)
         cls = _CLASSES.get(name)
         if cls is None:
             base = AccumulateGrad if name == "AccumulateGrad" else Node
@@ -70,10 +76,10 @@ class Node:
 
     def __getattr__(self, name: str) -> Any:
         """Attributes of a custom Function's context."""
-        ctx = None if self._node.__class__ is Leaf else getattr(self._node[1], "ctx", None)
-        if ctx is None:
+        context = getattr(self._node[1], "context", None) if self._node.__class__ is list else None
+        if context is None:
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
-        return getattr(ctx, name)
+        return getattr(context(self._node), name)
 
     def __repr__(self) -> str:
         return f"<{self.name()} object at {id(self._node):#x}>"
@@ -125,7 +131,7 @@ class AccumulateGrad(Node):
 
 def class_name(op: str) -> str:
     """``log_softmax`` -> ``LogSoftmaxBackward0``; names that are class names already stay."""
-    if op == "CopySlices" or "Backward" in op or op == freed.op:
+    if op == "CopySlices" or "Backward" in op:
         return op
     camel = "".join(part[:1].upper() + part[1:] for part in op.split("_"))
     return f"{camel}Backward0"

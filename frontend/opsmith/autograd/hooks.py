@@ -7,9 +7,12 @@ run unrecorded.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 import weakref
-from collections.abc import Callable
-from typing import Any
 
 from .._boundary import lib
 from .._core import Leaf, Tensor, grad_enabled, steal, wrap
@@ -19,13 +22,13 @@ from ..utils.hooks import HookTable, RemovableHandle
 class Hooked:
     """A backward function with hooks; takes the place of the function in its node."""
 
-    __slots__ = ("ctx", "edges", "fn", "kept", "metadata", "op", "outputs", "post", "pre", "tensor", "trace")
+    __slots__ = ("context", "edges", "fn", "kept", "metadata", "op", "outputs", "post", "pre", "tensor", "trace")
 
     def __init__(self, fn: Any) -> None:
         self.fn = fn
         self.op, self.edges = fn.op, fn.edges
         self.outputs = getattr(fn, "outputs", 1)
-        self.ctx = getattr(fn, "ctx", None)
+        self.context = getattr(fn, "context", None)
         self.tensor: dict[int, HookTable] = {}  # output -> hooks
         self.kept: dict[int, list[Any]] = {}  # output -> where its gradient is kept
         self.pre, self.post = HookTable(), HookTable()

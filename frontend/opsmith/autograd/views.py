@@ -7,10 +7,13 @@ from the base when it is used next.
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 from .._boundary import lib
-from .._core import Tensor, attach, grad_enabled, raw, seq
+from .._core import Leaf, Tensor, attach, grad_enabled, raw, seq
 
 
 def rebase_view(t: Tensor, node: list[Any]) -> Tensor:
@@ -32,7 +35,7 @@ def rebase_view(t: Tensor, node: list[Any]) -> Tensor:
 def refresh(t: Tensor) -> None:
     """Give a stale view its node anew, from its base as it is now."""
     view = getattr(t, "_view", None)
-    if view is not None:
+    if view is not None and t._node.__class__ is not Leaf:
         base, fn, *args = view
         if lib.ops_is_stale(base._h):
             refresh(base)

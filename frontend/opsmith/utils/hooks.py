@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 import itertools
 import weakref
-from typing import Any
 
 __all__ = ["HookTable", "RemovableHandle"]
 

@@ -11,6 +11,7 @@ typedef struct ops_operand_plan {
     uint8_t want;                 /* inside the kernel (a storage dtype) */
     uint8_t output;
     uint8_t constant; /* all strides are 0 */
+    uint8_t device;
 } ops_operand_plan;
 
 typedef struct ops_plan {

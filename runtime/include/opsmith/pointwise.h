@@ -29,6 +29,7 @@ enum ops_operand { /* the element type an operand has inside the kernel */
 
 typedef struct ops_pointwise_op {
     const char *name;
+    const char *key; /* name and digest of the kernels: how other backends find theirs */
     ops_pointwise_kernel kernels[OPS_COMPUTE_COUNT]; /* null: not implemented for that dtype */
     uint8_t inputs, outputs, scalars;
     uint8_t rule;

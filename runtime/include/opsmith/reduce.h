@@ -22,6 +22,15 @@ typedef union ops_wide {
     int64_t i;
 } ops_wide;
 
+/* Ask for the cache lines that a loop which has come to `x` will read a little later, as many as a
+ * step of it reads. The hardware's own prefetch stops at every page. */
+static inline __attribute__((always_inline)) void ops_read_ahead(const void *x, int64_t bytes)
+{
+    for (int64_t at = 0; at < bytes; at += 64) {
+        __builtin_prefetch((const char *)x + 2048 + at);
+    }
+}
+
 /* What a kernel call works on. */
 typedef struct ops_reduce_block {
     ops_wide *state;     /* state k of output j: state[k * width + j] */
@@ -45,6 +54,7 @@ typedef struct ops_reduce_kernels {
 
 typedef struct ops_reduce_op {
     const char *name;
+    const char *key; /* as in opsmith/pointwise.h */
     const ops_reduce_kernels *kernels[OPS_COMPUTE_COUNT]; /* null: not implemented for that dtype */
     uint8_t states, outputs, scalars;
     uint8_t rule;

@@ -74,12 +74,16 @@ typedef struct ops_scalar {
     int64_t i;
 } ops_scalar;
 
-/* Per-device memory and copies; kernels are chosen by the operation's own tables. */
+struct ops_backend; /* opsmith/backend.h */
+typedef struct ops_backend ops_backend;
+
+/* Per-device memory, and the backend whose kernels serve it. */
 typedef struct ops_device_table {
     const char *name;
     char *(*allocate)(int64_t nbytes, int16_t *size_class);
     void (*release)(char *data, int64_t nbytes, int16_t size_class);
     int has_memory; /* meta has none: kernels are skipped */
+    const ops_backend *backend; /* null: the CPU's kernels */
 } ops_device_table;
 
 OPS_EXPORT extern ops_device_table *ops_devices[OPS_DEVICE_COUNT];

@@ -1,0 +1,27 @@
+"""In: a derived op. Out: the contexts of its C kernels.
+
+Must not know: any op by name; families lower by the op's meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..derive.op import Derived
+from ..lower import families
+
+
+class Cpu:
+    """C through the system's compiler; the reference every other backend is compared with."""
+
+    name = "cpu"
+    templates = "c"
+    spelling = "c"
+    suffix = ".c"
+
+    def kernel_contexts(self, d: Derived) -> list[tuple[str, Any]]:
+        """(template, context) of the op's kernel file."""
+        return families.kernel_contexts(d)
+
+
+BACKEND = Cpu()

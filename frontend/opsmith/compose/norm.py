@@ -1,0 +1,104 @@
+"""Normalisations that keep running statistics or ask for a dtype's precision, and positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import _functions as f
+from .._core import Tensor
+from .._create import ones
+from .._dtypes import int64
+from ..autograd.grad_mode import no_grad
+
+_EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}
+
+
+def positions(input: Tensor, dim: int) -> Tensor:
+    """0, 1, 2, .. along ``dim``, of size 1 along the other dimensions."""
+    n = input.ndim
+    if n == 0:
+        return f.cumsum(ones((), dtype=int64, device=input.device), 0) - 1
+    line = f.cumsum(ones((input.shape[dim],), dtype=int64, device=input.device), 0) - 1
+    return f.reshape(line, (-1, *(1,) * (n - 1 - dim % n)))
+
+
+def along(input: Tensor, like: Tensor, dim: int) -> Tensor:
+    """A vector as a row of ``like`` along ``dim``."""
+    n = like.ndim
+    return input if n == 0 or dim % n == n - 1 else f.reshape(input, (-1, *(1,) * (n - 1 - dim % n)))
+
+
+def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None, eps: Any) -> Tensor:
+    """Over the last dimensions, as one row."""
+    k = len(normalized_shape)
+    if tuple(input.shape[len(input.shape) - k :]) != tuple(normalized_shape):
+        raise RuntimeError(
+            f"Given normalized_shape={list(normalized_shape)}, expected input with shape "
+            f"[*, {', '.join(map(str, normalized_shape))}], but got input of size{list(input.shape)}"
+        )
+    if eps is None:
+        eps = _EPS.get(input.dtype._name, 1e-5)
+    if k == 1:
+        return f.rms_norm_rows(input, weight, eps)
+    rows = f.flatten(input, -k)
+    flat = None if weight is None else f.flatten(weight)
+    return f.reshape(f.rms_norm_rows(rows, flat, eps), input.shape)
+
+
+def batch_norm(
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None,
+    bias: Tensor | None, training: bool, momentum: float, eps: float,
+) -> Tensor:  # fmt: skip
+    """By the batch's statistics, which move the running ones; or by the running ones."""
+    shape = (-1, *(1,) * (input.ndim - 2))
+    w = None if weight is None else f.reshape(weight, shape)
+    b = None if bias is None else f.reshape(bias, shape)
+    if training or running_mean is None or running_var is None:
+        dims = (0, *range(2, input.ndim))
+        out, mean, var = f.batch_norm_rows(input, w, b, dims, eps)
+        if training and running_mean is not None:
+            with no_grad():
+                n = input.numel() // max(1, input.shape[1])
+                unbiased = n / max(1, n - 1)
+                _move(running_mean, mean, momentum, 1.0)
+                if running_var is not None:
+                    _move(running_var, var, momentum, unbiased)
+        return out
+    scale = f.rsqrt(f.add(running_var, eps))
+    scale = scale if weight is None else f.mul(scale, weight)
+    shift = f.mul(f.neg(running_mean), scale)
+    shift = shift if bias is None else f.add(shift, bias)
+    return f.addcmul(f.reshape(shift, shape), input, f.reshape(scale, shape))
+
+
+def _move(running: Tensor, value: Tensor, momentum: float, factor: float) -> None:
+    value = f.reshape(value, running.shape)
+    f.mul_(running, 1 - momentum)
+    f.add_(running, value.to(running.dtype), alpha=momentum * factor)
+
+
+def instance_norm(
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None,
+    bias: Tensor | None, use_input_stats: bool, momentum: float, eps: float,
+) -> Tensor:  # fmt: skip
+    """``batch_norm`` of each instance by itself."""
+    if not use_input_stats:
+        return f.batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    batch, channels = input.shape[:2]
+    rows = f.reshape(input, (batch, channels, input.numel() // max(1, batch * channels)))
+    out, mean, var = f.batch_norm_rows(rows, None, None, (2,), eps)
+    if running_mean is not None and running_var is not None:
+        with no_grad():
+            n = rows.shape[2]
+            _move(running_mean, f.mean(mean, (0,)), momentum, 1.0)
+            _move(running_var, f.mean(var, (0,)), momentum, n / max(1, n - 1))
+    return f.scale_channels(f.reshape(out, input.shape), weight, bias)
+
+
+def feature_dropout(input: Tensor, p: float, training: bool) -> Tensor:
+    """Zeroes whole channels."""
+    if not training or p == 0:
+        return input
+    shape = (*input.shape[:2], *(1,) * (input.ndim - 2))
+    return f.mul(input, f.dropout_scale(ones(shape, dtype=input.dtype, device=input.device), p))

@@ -1,0 +1,550 @@
+/* Advanced indexing: several integer tensors, broadcast together, address some dims of a tensor.
+ *
+ * One plan serves reading, its adjoint and writing: element (a, m, b) of the result, where a counts
+ * the untouched dims before the first index, m the broadcast indices, b the untouched dims after,
+ * is the element of the indexed tensor at before[a] + at[m] + after[b]. Indices that stand apart
+ * put m first, as NumPy does. Everything runs in index order, so sums are deterministic.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "opsmith/entry.h"
+#include "opsmith/parallel.h"
+
+typedef struct walk {
+    int ndim;
+    int64_t shape[OPS_MAX_NDIM];
+    int64_t stride[OPS_MAX_NDIM];
+} walk;
+
+typedef struct plan {
+    int first;        /* dims of the result before those of the indices */
+    int ndim;         /* of the result */
+    int spread;       /* dims of the indices */
+    int64_t shape[OPS_MAX_NDIM]; /* of the result */
+    int64_t stride[OPS_MAX_NDIM]; /* in the indexed tensor; 0 for the dims of the indices */
+    int64_t count;    /* broadcast indices */
+    int64_t *at;      /* (count) offsets in elements */
+} plan;
+
+ops_tensor *opsk_index_get(ops_tensor *input, const double *indices, int64_t n_indices,
+                           int64_t n_dims, const int64_t *dims);
+ops_tensor *opsk_index_adjoint(ops_tensor *input, const double *indices, int64_t n_indices,
+                               int64_t n_dims, const int64_t *dims, int64_t n_size,
+                               const int64_t *size);
+ops_tensor *opsk_index_write(ops_tensor *input, const double *indices, int64_t n_indices,
+                             int64_t n_dims, const int64_t *dims, ops_tensor *values,
+                             int accumulate);
+ops_tensor *opsk_index_put_at(ops_tensor *input, const double *indices, int64_t n_indices,
+                              int64_t n_dims, const int64_t *dims, ops_tensor *values,
+                              int accumulate);
+
+/* Offsets of all elements of `w`, in row-major order. */
+static void fill_offsets(const walk *w, int64_t count, int64_t *out)
+{
+    int64_t position[OPS_MAX_NDIM] = {0};
+    int64_t offset = 0;
+    for (int64_t k = 0; k < count; ++k) {
+        out[k] = offset;
+        for (int d = w->ndim - 1; d >= 0; --d) {
+            offset += w->stride[d];
+            if (++position[d] < w->shape[d]) {
+                break;
+            }
+            offset -= w->shape[d] * w->stride[d];
+            position[d] = 0;
+        }
+    }
+}
+
+static int64_t count_of(const walk *w)
+{
+    int64_t n = 1;
+    for (int d = 0; d < w->ndim; ++d) {
+        n *= w->shape[d];
+    }
+    return n;
+}
+
+static void drop_plan(plan *p)
+{
+    free(p->at);
+    p->at = NULL;
+}
+
+/* Broadcast the shapes of the indices. */
+static int broadcast_indices(plan *p, walk *all, const double *indices, int64_t n)
+{
+    (void)p;
+    all->ndim = 0;
+    for (int64_t k = 0; k < n; ++k) {
+        const ops_tensor *t = ops_from_handle(indices[k]);
+        all->ndim = t->ndim > all->ndim ? t->ndim : all->ndim;
+    }
+    for (int d = 0; d < all->ndim; ++d) {
+        all->shape[d] = 1;
+    }
+    for (int64_t k = 0; k < n; ++k) {
+        const ops_tensor *t = ops_from_handle(indices[k]);
+        for (int d = 0; d < t->ndim; ++d) {
+            int64_t *have = &all->shape[all->ndim - t->ndim + d];
+            if (*have == 1) {
+                *have = t->shape[d];
+            } else if (t->shape[d] != 1 && t->shape[d] != *have) {
+                char text[512];
+                size_t used = 0;
+                for (int64_t j = 0; j < n && used < sizeof text - 80; ++j) {
+                    const ops_tensor *u = ops_from_handle(indices[j]);
+                    used += (size_t)snprintf(text + used, sizeof text - used, "%s%s",
+                                             j ? ", " : "", ops_shape_text(u->ndim, u->shape));
+                }
+                ops_fail(OPS_INDEX_ERROR, "shape mismatch: indexing tensors could not be broadcast "
+                         "together with shapes %s", text);
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Add index tensor k, times its dim's stride, to the offsets. */
+static int add_index(plan *p, const walk *all, ops_tensor *index, int64_t dim, int64_t size,
+                     int64_t stride)
+{
+    ops_tensor *wide = ops_tensor_dense(index, OPS_I64);
+    if (wide == NULL) {
+        return 1;
+    }
+    walk w = *all;
+    int lead = all->ndim - wide->ndim;
+    for (int d = 0; d < all->ndim; ++d) {
+        w.stride[d] = d < lead || wide->shape[d - lead] == 1 ? 0 : wide->stride[d - lead];
+    }
+    const int64_t *value = (const int64_t *)wide->data;
+    int64_t position[OPS_MAX_NDIM] = {0};
+    int64_t offset = 0;
+    for (int64_t k = 0; k < p->count; ++k) {
+        int64_t v = value[offset];
+        int64_t i = v < 0 ? v + size : v;
+        if (OPS_UNLIKELY(i < 0 || i >= size)) {
+            if (size == 0) {
+                ops_fail(OPS_INDEX_ERROR, "index is out of bounds for dimension with size 0");
+                ops_tensor_drop(wide);
+                return 1;
+            }
+            ops_fail(OPS_INDEX_ERROR, "index %lld is out of bounds for dimension %lld with size %lld",
+                     (long long)v, (long long)dim, (long long)size);
+            ops_tensor_drop(wide);
+            return 1;
+        }
+        p->at[k] += i * stride;
+        for (int d = w.ndim - 1; d >= 0; --d) {
+            offset += w.stride[d];
+            if (++position[d] < w.shape[d]) {
+                break;
+            }
+            offset -= w.shape[d] * w.stride[d];
+            position[d] = 0;
+        }
+    }
+    ops_tensor_drop(wide);
+    return 0;
+}
+
+/* What indexing `t` (its shape and strides) means; `look` reads the indices' values. */
+static int make_plan(plan *p, int ndim, const int64_t *shape, const int64_t *stride,
+                     const double *indices, int64_t n, const int64_t *dims, int look)
+{
+    walk all;
+    p->at = NULL;
+    if (broadcast_indices(p, &all, indices, n)) {
+        return 1;
+    }
+    int taken[OPS_MAX_NDIM] = {0}, adjacent = 1;
+    for (int64_t k = 0; k < n; ++k) {
+        taken[dims[k]] = 1;
+        adjacent &= k == 0 || dims[k] == dims[k - 1] + 1;
+    }
+    p->first = adjacent && n > 0 ? (int)dims[0] : 0;
+    p->spread = all.ndim;
+    if (all.ndim + ndim - n > OPS_MAX_NDIM) {
+        ops_fail(OPS_RUNTIME_ERROR, "indexing gives a tensor of more than %d dimensions",
+                 OPS_MAX_NDIM);
+        return 1;
+    }
+    int d = 0;
+    p->ndim = 0;
+    for (; p->ndim < p->first; ++d) {
+        if (!taken[d]) {
+            p->shape[p->ndim] = shape[d];
+            p->stride[p->ndim++] = stride[d];
+        }
+    }
+    for (int k = 0; k < all.ndim; ++k) {
+        p->shape[p->ndim] = all.shape[k];
+        p->stride[p->ndim++] = 0;
+    }
+    for (; d < ndim; ++d) {
+        if (!taken[d]) {
+            p->shape[p->ndim] = shape[d];
+            p->stride[p->ndim++] = stride[d];
+        }
+    }
+    p->count = count_of(&all);
+    if (!look || p->count == 0) {
+        p->count = look ? p->count : 0;
+        return 0;
+    }
+    p->at = calloc((size_t)p->count, sizeof *p->at);
+    if (p->at == NULL) {
+        ops_fail(OPS_MEMORY_ERROR, "not enough memory for %lld indices", (long long)p->count);
+        return 1;
+    }
+    for (int64_t k = 0; k < n; ++k) {
+        if (add_index(p, &all, ops_from_handle(indices[k]), dims[k], shape[dims[k]],
+                      stride[dims[k]])) {
+            drop_plan(p);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Dims [from, to) of a strided tensor, neighbours merged where both walks allow it. */
+static void part_of(const plan *p, const int64_t *other, int from, int to, walk *a, walk *b)
+{
+    a->ndim = 0;
+    for (int d = from; d < to; ++d) {
+        int k = a->ndim;
+        if (p->shape[d] == 1) {
+            continue;
+        }
+        if (k > 0 && a->stride[k - 1] == p->shape[d] * p->stride[d] &&
+            b->stride[k - 1] == p->shape[d] * other[d]) {
+            a->shape[k - 1] *= p->shape[d];
+            a->stride[k - 1] = p->stride[d];
+            b->stride[k - 1] = other[d];
+            continue;
+        }
+        a->shape[k] = p->shape[d];
+        a->stride[k] = p->stride[d];
+        b->stride[k] = other[d];
+        a->ndim = k + 1;
+    }
+    b->ndim = a->ndim;
+    for (int d = 0; d < a->ndim; ++d) {
+        b->shape[d] = a->shape[d];
+    }
+}
+
+enum action { READ, WRITE, ADD };
+
+typedef struct job {
+    const plan *p;
+    char *indexed; /* the indexed tensor */
+    char *dense;   /* the result, or the values that are written */
+    int64_t item;
+    int dtype;
+    enum action action;
+    int64_t before_count, row_count, inner;
+    const int64_t *before_here, *before_there; /* offsets: in the indexed tensor, in the other */
+    const int64_t *m_there;
+    const int64_t *row_here, *row_there; /* starts of the runs along the innermost dim */
+    int64_t step_here, step_there;
+} job;
+
+#define ADD_RUN(type)                                                                              \
+    for (int64_t k = 0; k < n; ++k) {                                                              \
+        *(type *)to = (type)(*(type *)to + *(const type *)from);                                   \
+        to += to_step;                                                                             \
+        from += from_step;                                                                         \
+    }                                                                                              \
+    break
+
+static void add_run(int dtype, int64_t n, char *to, int64_t to_step, const char *from,
+                    int64_t from_step)
+{
+    switch (dtype) {
+    case OPS_F64:
+        ADD_RUN(double);
+    case OPS_F32:
+        ADD_RUN(float);
+    case OPS_I64:
+        ADD_RUN(int64_t);
+    case OPS_I32:
+        ADD_RUN(int32_t);
+    case OPS_I16:
+        ADD_RUN(int16_t);
+    case OPS_I8:
+        ADD_RUN(int8_t);
+    case OPS_U8:
+        ADD_RUN(uint8_t);
+    default: /* bool; halves never come here */
+        for (int64_t k = 0; k < n; ++k) {
+            *to = (char)(*to | *from);
+            to += to_step;
+            from += from_step;
+        }
+    }
+}
+
+#define COPY_RUN(type)                                                                             \
+    for (int64_t k = 0; k < n; ++k) {                                                              \
+        *(type *)to = *(const type *)from;                                                         \
+        to += to_step;                                                                             \
+        from += from_step;                                                                         \
+    }                                                                                              \
+    break
+
+static void copy_run(int64_t item, int64_t n, char *to, int64_t to_step, const char *from,
+                     int64_t from_step)
+{
+    if (to_step == item && from_step == item && n > 4) {
+        memcpy(to, from, (size_t)(n * item));
+        return;
+    }
+    switch (item) {
+    case 8:
+        COPY_RUN(uint64_t);
+    case 4:
+        COPY_RUN(uint32_t);
+    case 2:
+        COPY_RUN(uint16_t);
+    default:
+        COPY_RUN(uint8_t);
+    }
+}
+
+/* Indices m in [lo, hi), for one a. */
+static void run_indices(const job *j, int64_t a, int64_t lo, int64_t hi)
+{
+    for (int64_t m = lo; m < hi; ++m) {
+        char *here = j->indexed + (j->before_here[a] + j->p->at[m]) * j->item;
+        char *there = j->dense + (j->before_there[a] + j->m_there[m]) * j->item;
+        for (int64_t r = 0; r < j->row_count; ++r) {
+            char *x = here + j->row_here[r] * j->item, *y = there + j->row_there[r] * j->item;
+            switch (j->action) {
+            case READ:
+                copy_run(j->item, j->inner, y, j->step_there * j->item, x, j->step_here * j->item);
+                break;
+            case WRITE:
+                copy_run(j->item, j->inner, x, j->step_here * j->item, y, j->step_there * j->item);
+                break;
+            case ADD:
+                add_run(j->dtype, j->inner, x, j->step_here * j->item, y, j->step_there * j->item);
+                break;
+            }
+        }
+    }
+}
+
+static void read_range(int64_t lo, int64_t hi, void *arg)
+{
+    const job *j = arg;
+    int64_t count = j->p->count;
+    while (lo < hi) {
+        int64_t a = lo / count, m = lo % count;
+        int64_t end = m + (hi - lo) < count ? m + (hi - lo) : count;
+        run_indices(j, a, m, end);
+        lo += end - m;
+    }
+}
+
+/* Move between the indexed tensor and `dense`, whose strides over the result's dims are `there`. */
+static int run(const plan *p, char *indexed, char *dense, const int64_t *there, int dtype,
+               enum action action)
+{
+    walk before, before_t, m_t, after, after_t;
+    part_of(p, there, 0, p->first, &before, &before_t);
+    part_of(p, there, p->first + p->spread, p->ndim, &after, &after_t);
+    m_t.ndim = p->spread;
+    for (int d = 0; d < p->spread; ++d) {
+        m_t.shape[d] = p->shape[p->first + d];
+        m_t.stride[d] = there[p->first + d];
+    }
+    job j = {.p = p, .indexed = indexed, .dense = dense, .item = ops_dtype_size[dtype],
+             .dtype = dtype, .action = action, .inner = 1};
+    if (after.ndim > 0) {
+        int last = --after.ndim;
+        after_t.ndim = last;
+        j.inner = after.shape[last];
+        j.step_here = after.stride[last];
+        j.step_there = after_t.stride[last];
+    }
+    j.before_count = count_of(&before);
+    j.row_count = count_of(&after);
+    if (p->count == 0 || j.before_count == 0 || j.row_count == 0 || j.inner == 0) {
+        return 0;
+    }
+    int64_t *table =
+        malloc((size_t)(2 * j.before_count + 2 * j.row_count + p->count) * sizeof *table);
+    if (table == NULL) {
+        ops_fail(OPS_MEMORY_ERROR, "not enough memory for indexing");
+        return 1;
+    }
+    int64_t *next = table;
+    fill_offsets(&before, j.before_count, next);
+    j.before_here = next;
+    next += j.before_count;
+    fill_offsets(&before_t, j.before_count, next);
+    j.before_there = next;
+    next += j.before_count;
+    fill_offsets(&after, j.row_count, next);
+    j.row_here = next;
+    next += j.row_count;
+    fill_offsets(&after_t, j.row_count, next);
+    j.row_there = next;
+    next += j.row_count;
+    fill_offsets(&m_t, p->count, next);
+    j.m_there = next;
+    if (action == READ) {
+        int64_t work = j.row_count * j.inner;
+        ops_parallel_for(j.before_count * p->count, 1 + 32768 / work, read_range, &j);
+    } else {
+        for (int64_t a = 0; a < j.before_count; ++a) { /* in order: the last of equal indices wins */
+            run_indices(&j, a, 0, p->count);
+        }
+    }
+    free(table);
+    return 0;
+}
+
+static int has_memory(const ops_tensor *t)
+{
+    return ops_devices[t->device]->has_memory;
+}
+
+ops_tensor *opsk_index_get(ops_tensor *input, const double *indices, int64_t n_indices,
+                           int64_t n_dims, const int64_t *dims)
+{
+    (void)n_dims;
+    plan p;
+    int look = has_memory(input);
+    if (make_plan(&p, input->ndim, input->shape, input->stride, indices, n_indices, dims, look)) {
+        return NULL;
+    }
+    ops_tensor *out = ops_tensor_new(input->dtype, input->device, p.ndim, p.shape);
+    if (out != NULL && look && run(&p, input->data, out->data, out->stride, input->dtype, READ)) {
+        ops_tensor_drop(out);
+        out = NULL;
+    }
+    drop_plan(&p);
+    return out;
+}
+
+/* `values`, in `dtype`, over the dims of the result: its strides, 0 where it is broadcast. */
+static int spread_values(const plan *p, const ops_tensor *values, int64_t *stride)
+{
+    int lead = p->ndim - values->ndim;
+    int extra = lead < 0 ? -lead : 0; /* leading dims of size 1 may be too many */
+    for (int d = 0; d < extra; ++d) {
+        if (values->shape[d] != 1) {
+            extra = -1;
+            break;
+        }
+    }
+    for (int d = 0; extra >= 0 && d < p->ndim; ++d) {
+        int k = d - lead;
+        stride[d] = k < 0 || values->shape[k] == 1 ? 0 : values->stride[k];
+        if (k >= 0 && values->shape[k] != 1 && values->shape[k] != p->shape[d]) {
+            extra = -1;
+        }
+    }
+    if (extra < 0) {
+        ops_fail(OPS_RUNTIME_ERROR, "shape mismatch: value tensor of shape %s cannot be broadcast to "
+                 "indexing result of shape %s", ops_shape_text(values->ndim, values->shape),
+                 ops_shape_text(p->ndim, p->shape));
+        return 1;
+    }
+    return 0;
+}
+
+static int is_half(int dtype)
+{
+    return dtype == OPS_BF16 || dtype == OPS_F16;
+}
+
+/* Write or add the values into `to`, which has memory and is no half when adding. */
+static int put(ops_tensor *to, const double *indices, int64_t n, const int64_t *dims,
+               ops_tensor *values, int accumulate)
+{
+    plan p;
+    int64_t stride[OPS_MAX_NDIM];
+    if (make_plan(&p, to->ndim, to->shape, to->stride, indices, n, dims, 1)) {
+        return 1;
+    }
+    ops_tensor *own = ops_tensor_dense(values, to->dtype);
+    int failed = own == NULL || spread_values(&p, own, stride) ||
+                 run(&p, to->data, own->data, stride, to->dtype, accumulate ? ADD : WRITE);
+    if (own != NULL) {
+        ops_tensor_drop(own);
+    }
+    drop_plan(&p);
+    return failed;
+}
+
+static int put_any(ops_tensor *to, const double *indices, int64_t n, const int64_t *dims,
+                   ops_tensor *values, int accumulate)
+{
+    if (!has_memory(to)) {
+        return 0;
+    }
+    if (!accumulate || !is_half(to->dtype)) {
+        return put(to, indices, n, dims, values, accumulate);
+    }
+    ops_tensor *wide = ops_tensor_dense(to, OPS_F32); /* halves are summed wide */
+    int failed = wide == NULL || put(wide, indices, n, dims, values, 1) ||
+                 !ops_tensor_copy(to, wide);
+    if (wide != NULL) {
+        ops_tensor_drop(wide);
+    }
+    return failed;
+}
+
+ops_tensor *opsk_index_adjoint(ops_tensor *input, const double *indices, int64_t n_indices,
+                               int64_t n_dims, const int64_t *dims, int64_t n_size,
+                               const int64_t *size)
+{
+    (void)n_dims;
+    int64_t shape[OPS_MAX_NDIM];
+    memcpy(shape, size, (size_t)n_size * sizeof *shape);
+    ops_tensor *out = ops_tensor_new(input->dtype, input->device, (int)n_size, shape);
+    if (out == NULL || !has_memory(out)) {
+        return out;
+    }
+    memset(out->data, 0, (size_t)(out->numel * ops_itemsize(out)));
+    if (put_any(out, indices, n_indices, dims, input, 1)) {
+        ops_tensor_drop(out);
+        return NULL;
+    }
+    return out;
+}
+
+ops_tensor *opsk_index_write(ops_tensor *input, const double *indices, int64_t n_indices,
+                             int64_t n_dims, const int64_t *dims, ops_tensor *values,
+                             int accumulate)
+{
+    (void)n_dims;
+    if (input->storage != NULL && input->storage->readonly) {
+        return ops_fail(OPS_RUNTIME_ERROR, "the tensor's memory is read-only");
+    }
+    return put_any(input, indices, n_indices, dims, values, accumulate) ? NULL
+                                                                       : ops_tensor_alias(input);
+}
+
+ops_tensor *opsk_index_put_at(ops_tensor *input, const double *indices, int64_t n_indices,
+                              int64_t n_dims, const int64_t *dims, ops_tensor *values,
+                              int accumulate)
+{
+    (void)n_dims;
+    ops_tensor *out = ops_tensor_new(input->dtype, input->device, input->ndim, input->shape);
+    if (out == NULL) {
+        return NULL;
+    }
+    if (has_memory(out) && (!ops_tensor_copy(out, input) ||
+                            put_any(out, indices, n_indices, dims, values, accumulate))) {
+        ops_tensor_drop(out);
+        return NULL;
+    }
+    return out;
+}

@@ -1,0 +1,183 @@
+"""Gradients of every differentiable op in float64, against central differences.
+
+First order at every element of every sample; second order the differences of the first; third order
+runs. An element where the differences from left and right disagree sits on a kink or a jump: there
+the gradient must lie between the two, and ``test_kinks`` asks for the declared value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import opsmith
+import pytest
+
+from opsmithc import samples, trials
+from opsmithc.derive.op import Derived
+from opsmithc.formula import Compare, Name
+from opsmithc.readings.np import evaluate_np
+from opsmithc.samples import Case
+
+from . import harness as h
+
+STEP = 1e-6  # central differences of float64: rounding 1e-10, truncation 1e-12
+CLOSE = 2e-6  # relative to the largest derivative of the tensor (1 where all are smaller)
+KINK = 1e-3  # one-sided slopes of smooth functions differ by STEP times the curvature
+MOST = 24  # elements of a tensor that are moved
+
+
+def _weights(outputs: tuple[Any, ...], rng: np.random.Generator) -> list[Any]:
+    return [opsmith.tensor(rng.normal(size=tuple(t.shape))) for t in outputs]
+
+
+def _carriers(outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(t for t in outputs if t.requires_grad)
+
+
+def _scalar(outputs: tuple[Any, ...], weights: list[Any]) -> Any:
+    return sum(((t * w).sum() for t, w in zip(outputs, weights, strict=True)), opsmith.tensor(0.0))
+
+
+def _first(d: Derived, case: Case, seed: int) -> tuple[list[Any], Callable[[], list[Any]], list[Any]]:
+    """Leaves, a function that runs the op on them, weights of its outputs that carry gradients."""
+    names = trials.differentiable(d)
+    args = h.arguments(case, names)
+    leaves = list(h.leaves(args, names))
+
+    def run() -> tuple[Any, ...]:
+        return _carriers(h.call(d.op, args))
+
+    outputs = run()
+    assert outputs, f"no output of {d.op.name} requires grad: {case}"
+    rng = np.random.default_rng(seed + case.number)
+    return leaves, run, _weights(outputs, rng)
+
+
+def _compare(name: str, leaves: list[Any], value: Callable[[], float], grads: list[Any],
+             case: Case, close: float = CLOSE) -> None:  # fmt: skip
+    """``grads`` against differences of ``value``, which reads the leaves' memory."""
+    for k, (leaf, grad) in enumerate(zip(leaves, grads, strict=True)):
+        memory = leaf.detach().numpy()
+        assert memory.flags.c_contiguous
+        flat = memory.reshape(-1)
+        got = np.zeros(flat.size) if grad is None else h.numpy(grad).reshape(-1)
+        slopes, chosen = [], range(0, flat.size, max(1, -(-flat.size // MOST)))
+        middle = value()
+        for i in chosen:
+            x = flat[i]
+            step = STEP * max(1.0, abs(x))
+            flat[i] = x + step
+            up = value()
+            flat[i] = x - step
+            down = value()
+            flat[i] = x
+            slopes.append(((up - middle) / step, (middle - down) / step))
+        scale = max([1.0, *(abs(a + b) / 2 for a, b in slopes if np.isfinite(a + b))])
+        for i, (right, left) in zip(chosen, slopes, strict=True):
+            if not np.isfinite(left + right):
+                continue
+            central = (left + right) / 2
+            if abs(right - left) > KINK * scale:
+                low, high = sorted((left, right))
+                slack = KINK * scale
+                good = low - slack <= got[i] <= high + slack or max(abs(left), abs(right)) > 1e3 * scale
+            else:
+                good = abs(got[i] - central) <= close * scale
+            assert good, (
+                f"{name}: gradient {got[i]!r}, differences {central!r} (left {left!r}, right "
+                f"{right!r}) at element {i} of leaf {k}, value {flat[i]!r}: {case}"
+            )
+
+
+@pytest.mark.trial("backward")
+def test_first_order(derived: Derived) -> None:
+    for case in samples.cases(derived.op, seed=h.SEED):
+        leaves, run, weights = _first(derived, case, 1)
+        grads = opsmith.autograd.grad(_scalar(run(), weights), leaves, allow_unused=True)
+
+        def value() -> float:
+            with opsmith.no_grad():
+                return float(_scalar_of(derived, case, run, weights))
+
+        _compare(derived.op.name, leaves, value, list(grads), case)
+
+
+def _scalar_of(d: Derived, case: Case, run: Callable[[], Any], weights: list[Any]) -> Any:
+    with opsmith.enable_grad():
+        return _scalar(run(), weights).item()
+
+
+@pytest.mark.trial("double backward")
+def test_second_order(derived: Derived) -> None:
+    """Differences of the gradient, with respect to the arguments and to the cotangents."""
+    for case in samples.cases(derived.op, seed=h.SEED):
+        leaves, run, weights = _first(derived, case, 2)
+        weights = [w.requires_grad_(True) for w in weights]
+        rng = np.random.default_rng(case.number)
+        probes = [opsmith.tensor(rng.normal(size=tuple(t.shape))) for t in leaves]
+
+        def directional(create: bool) -> Any:
+            grads = opsmith.autograd.grad(
+                _scalar(run(), weights), leaves, create_graph=create, allow_unused=True
+            )
+            pairs = [(g, v) for g, v in zip(grads, probes, strict=True) if g is not None]
+            return sum(((g * v).sum() for g, v in pairs), opsmith.tensor(0.0))
+
+        every = [*leaves, *weights]
+        total = directional(True)
+        if not total.requires_grad:
+            raise AssertionError(f"the gradient of {derived.op.name} is off the graph: {case}")
+        seconds = opsmith.autograd.grad(total, every, allow_unused=True)
+        _compare(
+            f"{derived.op.name} (second order)", every, lambda: directional(False).item(),
+            list(seconds), case, close=2e-5,
+        )  # fmt: skip
+
+
+@pytest.mark.trial("double backward")
+def test_third_order(derived: Derived) -> None:
+    """Runs, and is finite where the lower orders are."""
+    case = next(samples.cases(derived.op, seed=h.SEED))
+    leaves, run, weights = _first(derived, case, 3)
+    total = _scalar(run(), weights)
+    for order in range(3):
+        grads = [
+            g for g in opsmith.autograd.grad(total, leaves, create_graph=True, allow_unused=True)
+            if g is not None
+        ]  # fmt: skip
+        assert all(np.isfinite(h.numpy(g)).all() for g in grads), f"order {order + 1}: {case}"
+        total = sum(((g * g).sum() for g in grads if g.requires_grad), opsmith.tensor(0.0))
+        if not total.requires_grad:
+            return
+
+
+@pytest.mark.trial("backward")
+def test_kinks(derived: Derived) -> None:
+    """At a declared kink ``t == value``, backward gives the declared value."""
+    op = derived.op
+    kinks = [k for k in op.kinks if isinstance(k.condition.node, Compare) and k.condition.node.op == "=="
+             and isinstance(k.condition.node.left, Name)]  # fmt: skip
+    if not kinks:
+        pytest.skip("no kink at a point")
+    for kink in kinks:
+        name = kink.condition.node.left.id
+        for case in samples.cases(op, seed=h.SEED):
+            point = np.broadcast_to(evaluate_np(kink.condition.node.right, case.args), case.args[name].shape)
+            at = samples.Case(op, case.number, {**case.args, name: np.array(point, np.float64)}, case.dtypes)
+            names = trials.differentiable(derived)
+            args = h.arguments(at, names)
+            (out,) = h.call(op, args)
+            grads = opsmith.autograd.grad(out, list(h.leaves(args, names)), opsmith.ones_like(out))
+            for param, grad in zip(names, grads, strict=True):
+                if param not in kink.values:
+                    continue
+                want = np.broadcast_to(evaluate_np(kink.values[param].node, at.args), out.shape)
+                want = _sum_to(np.asarray(want, np.float64), at.args[param].shape)
+                h.assert_same(op, grad, want, at)
+
+
+def _sum_to(a: Any, shape: tuple[int, ...]) -> Any:
+    a = a.sum(tuple(range(a.ndim - len(shape))))
+    return a.sum(tuple(d for d, s in enumerate(shape) if s == 1 and a.shape[d] != 1), keepdims=True)

@@ -1,0 +1,159 @@
+"""Memory layouts: every op gives on any strides what it gives on contiguous tensors.
+
+Views are made with slicing, transposition and as_strided over NumPy memory. Negative strides, which
+``from_numpy`` refuses as PyTorch does, are not reachable from Python; the runtime's tests cover them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import opsmith
+import pytest
+
+from opsmithc import samples
+from opsmithc.derive.op import Derived
+from opsmithc.opdef import Out, Reduce, Scan, View
+from opsmithc.readings.value import Values
+from opsmithc.samples import Case
+
+from . import harness as h
+
+
+def every_other(a: Any) -> Any:
+    """In memory of twice the size along each dim."""
+    wide = np.zeros([2 * s + 1 for s in a.shape], a.dtype)
+    at = tuple(slice(1, 2 * s + 1, 2) for s in a.shape)
+    wide[at] = a
+    return wide[at]
+
+
+def columns(a: Any) -> Any:
+    """Column-major."""
+    return np.asfortranarray(a)
+
+
+def rotated(a: Any) -> Any:
+    """The first dim varies fastest, the others keep their order; starts inside its memory."""
+    if a.ndim < 2:
+        return np.concatenate([a.reshape(-1)[:1], a.reshape(-1)])[1:].reshape(a.shape)
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 0, -1)), -1, 0)
+
+
+LAYOUTS: dict[str, Callable[[Any], Any]] = {
+    "every_other": every_other, "columns": columns, "rotated": rotated,
+}  # fmt: skip
+
+
+def laid_out(case: Case, make: Callable[[Any], Any]) -> dict[str, Any]:
+    """The arguments in another layout, conditions and indices too."""
+
+    def one(a: Any) -> Any:
+        return a if a is None else opsmith.from_numpy(make(a))
+
+    args = {}
+    for n, v in case.args.items():
+        if isinstance(v, np.ndarray):
+            args[n] = one(v)
+        elif isinstance(v, list) and n in case.dtypes:
+            args[n] = [one(x) for x in v]
+        else:
+            args[n] = h._argument(case, n, v, False)
+    return args
+
+
+def absolute(d: Derived) -> bool:
+    """Does the view address the storage itself, whatever the input's strides?"""
+    from opsmithc.lower.view import is_absolute
+
+    return isinstance(d.op.meaning, View) and is_absolute(d.op)
+
+
+def equal(a: Any, b: Any) -> bool:
+    return a.shape == b.shape and np.allclose(h.numpy(a), h.numpy(b), 1e-12, 1e-12, equal_nan=True)
+
+
+@pytest.mark.trial("test")
+@pytest.mark.parametrize("layout", list(LAYOUTS))
+def test_strides(derived: Derived, layout: str) -> None:
+    op = derived.op
+    if op.random or absolute(derived):
+        pytest.skip("random" if op.random else "reads the storage itself")
+    for case in samples.cases(op, seed=h.SEED):
+        want = h.call(op, h.arguments(case))
+        try:
+            got = h.call(op, laid_out(case, LAYOUTS[layout]))
+        except RuntimeError as e:
+            if isinstance(op.meaning, View) and "view" in str(e):
+                continue  # a view that these strides do not have: PyTorch refuses as well
+            raise
+        for g, w in zip(got, want, strict=True):
+            assert equal(g, w), f"{layout}: {case}"
+
+
+@pytest.mark.trial("test")
+def test_expanded(derived: Derived) -> None:
+    """Operands of stride 0, and one tensor in all places."""
+    op = derived.op
+    if op.random or absolute(derived):
+        pytest.skip("random" if op.random else "reads the storage itself")
+    for case in samples.cases(op, seed=h.SEED):
+        flat = {
+            n: np.broadcast_to(v[:1], v.shape) if isinstance(v, np.ndarray) and v.ndim and v.size else v
+            for n, v in case.args.items()
+        }
+        dense = Case(op, case.number, {n: np.array(v) if isinstance(v, np.ndarray) else v for n, v in flat.items()}, case.dtypes)
+        try:
+            want = h.call(op, h.arguments(dense))
+        except h.ERRORS:
+            continue  # the repeated values are outside the op's domain
+        if isinstance(op.meaning, View):
+            continue  # a view of an expanded tensor may not exist
+        got = h.call(op, laid_out(Case(op, case.number, flat, case.dtypes), lambda a: a))
+        for g, w in zip(got, want, strict=True):
+            assert equal(g, w), str(case)
+
+
+@pytest.mark.trial("test")
+def test_pointwise_shapes(derived: Derived, values: Values) -> None:
+    """0-d, empty and broadcast operands of pointwise ops."""
+    op = derived.op
+    if not isinstance(op.meaning, Out):
+        pytest.skip("not pointwise")
+    case = next(samples.cases(op, seed=h.SEED))
+    for shapes in (((),) * 3, ((0,), (), (1,)), ((2, 0), (1, 1), (0,)), ((3, 1), (1, 2), ()), ((1,), (1, 1), (1,))):
+        args = dict(case.args)
+        for n, shape in zip(case.tensors, shapes, strict=False):
+            args[n] = np.resize(args[n], shape) if args[n].size else np.ones(shape)
+        one = Case(op, 0, args, case.dtypes)
+        got = h.call(op, h.arguments(one))
+        if op.random:
+            continue
+        want = h.expected(values, one)
+        assert want is not None
+        for g, w in zip(got, want, strict=True):
+            h.assert_same(op, g, w, one)
+
+
+@pytest.mark.trial("test")
+def test_empty_axis(derived: Derived, values: Values) -> None:
+    """Reductions and scans over an axis of size 0: the identity, or an error that says so."""
+    op = derived.op
+    if not isinstance(op.meaning, Reduce | Scan):
+        pytest.skip("no fold")
+    case = next(samples.cases(op, seed=h.SEED))
+    name = case.tensors[0]
+    for shape, dim in (((0, 3), 0), ((0, 3), 1), ((2, 0), 1)):
+        many = any(p.name == "dim" and p.type.is_list for p in op.schema.params)
+        if not any(p.name == "dim" for p in op.schema.params):
+            continue
+        one = Case(op, 0, {**case.args, name: np.zeros(shape), "dim": [dim] if many else dim}, case.dtypes)
+        try:
+            got = h.call(op, h.arguments(one))
+        except (IndexError, RuntimeError):
+            assert shape[dim] == 0, str(one)
+            continue
+        for g, w in zip(got, h.expected(values, one) or (), strict=True):
+            h.assert_same(op, g, w, one)

@@ -1,0 +1,72 @@
+"""The value of every op on its samples, against the NumPy reading of its meaning."""
+
+from __future__ import annotations
+
+import numpy as np
+import opsmith
+import pytest
+
+from opsmithc import samples
+from opsmithc.derive.op import Derived
+from opsmithc.dtypes import BY_CODE, DType
+from opsmithc.opdef import Compose
+from opsmithc.readings.value import Values
+
+from . import harness as h
+from .harness import skip_refused
+
+
+@pytest.mark.trial("forward")
+def test_value(derived: Derived, dtype: DType, values: Values) -> None:
+    op = derived.op
+    skip_refused(op, dtype, values)
+    for case in samples.cases(op, dtype, h.SEED):
+        want = h.expected(values, case)
+        try:
+            got = h.call(op, h.arguments(case))
+        except RuntimeError as e:
+            if isinstance(op.meaning, Compose) and h.refuses(e, dtype):
+                pytest.skip(f"a function refuses {dtype.kind}: {e}")
+            raise
+        if op.random:
+            continue  # test_random
+        if want is None:  # no reading: against itself in float64, from other strides
+            wide = next(c for c in _wide(op, case))
+            want = [h.numpy(t) for t in h.call(op, wide)]
+        assert len(got) == len(want)
+        for g, w in zip(got, want, strict=True):
+            h.assert_same(op, g, w, case, compute=_compute(case, dtype))
+
+
+def _compute(case: samples.Case, dtype: DType) -> DType:
+    """Integers become float32 where a float comes out."""
+    return dtype if dtype.kind == "float" else BY_CODE["f32"]
+
+
+def _wide(op, case):
+    """The same values as float64 (integers and conditions as they are), Fortran-ordered."""
+    args = {}
+    for n, v in case.args.items():
+        if isinstance(v, np.ndarray) and case.dtypes[n].kind == "float":
+            args[n] = opsmith.from_numpy(np.asfortranarray(v.astype(np.float64)))
+        elif isinstance(v, list) and n in case.dtypes and case.dtypes[n].kind == "float":
+            args[n] = [x if x is None else opsmith.from_numpy(np.asfortranarray(x.astype(np.float64))) for x in v]
+        else:
+            args[n] = h._argument(case, n, v, False)
+    yield args
+
+
+@pytest.mark.trial("forward")
+def test_random(derived: Derived) -> None:
+    """The same seed gives the same numbers, whatever the strides; another seed others."""
+    op = derived.op
+    if not op.random:
+        pytest.skip("not random")
+    for case in samples.cases(op, seed=h.SEED):
+        drawn = []
+        for seed in (5, 5, 6):
+            h.seed(seed)
+            drawn.append(h.numpy(h.call(op, h.arguments(case))[0]))
+        assert np.array_equal(drawn[0], drawn[1])
+        if drawn[0].size > 4:
+            assert not np.array_equal(drawn[0], drawn[2])
