@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         p.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
         p.add_argument("--force", action="store_true", help="start from nothing")
         p.add_argument("--quiet", action="store_true")
+        p.add_argument("--cuda", action="store_true", help="the CUDA library too, GPU or not")
     p = verb("check", _check, "verify gradients and print errors (ULP) per op and dtype")
     p.add_argument("ops", nargs="*", help="only these ops")
     p.add_argument("--registry", type=Path, default=paths.OPS_YAML)
@@ -85,7 +86,7 @@ def _build(args: argparse.Namespace, link: bool = True) -> int:
 
         report = build_user(own, f"registry_{own.stem}", own.parent / f"{own.stem}_build")
     else:
-        report = pipeline.build(jobs=args.jobs, progress=not args.quiet, link=link)
+        report = pipeline.build(jobs=args.jobs, progress=not args.quiet, link=link, cuda=args.cuda)
     times = ", ".join(f"{k} {v:.2f} s" for k, v in report.seconds.items())
     total = sum(report.seconds.values())
     print(f"{report.ops} ops in {report.shards} shards, {report.steps} files compiled in {total:.2f} s ({times})")

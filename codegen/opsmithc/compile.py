@@ -67,6 +67,54 @@ def isa() -> str:
     return "avx2" if "__AVX2__" in out and "__FMA__" in out else "generic"
 
 
+# No fast math, as for C. -split-compile would help big files, but groups are small.
+CUDA = ("-std=c++20", "-O3", "-Xcompiler", "-fPIC,-fvisibility=hidden,-Wall,-Werror,-O1", "-Werror",
+        "all-warnings")  # fmt: skip
+
+
+def nvcc() -> str | None:
+    """The CUDA compiler: on the path, in $CUDA_HOME, or where its installer puts it."""
+    home = os.environ.get("CUDA_HOME") or "/usr/local/cuda"
+    return shutil.which("nvcc") or shutil.which(f"{home}/bin/nvcc")
+
+
+def wants_cuda(asked: bool = False) -> bool:
+    """Build the CUDA library? When asked for (`--cuda`, OPSMITH_CUDA=1), or where a GPU is visible
+    beside nvcc. It takes minutes, so that machines without a GPU do not build it by default.
+    """
+    setting = os.environ.get("OPSMITH_CUDA", "")
+    if setting == "0":
+        return False
+    if asked or setting == "1":
+        if nvcc() is None:
+            raise CompileError("CUDA was asked for, and there is no nvcc: install it or set CUDA_HOME")
+        return True
+    return nvcc() is not None and Path("/dev/nvidia0").exists()
+
+
+def cuda_arch() -> str:
+    """What to compile for, like sm_90: $OPSMITH_CUDA_ARCH, this machine's GPU, or an H100."""
+    if named := os.environ.get("OPSMITH_CUDA_ARCH"):
+        return named if named.startswith("sm_") else f"sm_{named.replace('.', '')}"
+    tool = shutil.which("nvidia-smi")
+    if tool is not None:
+        found = subprocess.run(
+            [tool, "--query-gpu=compute_cap", "--format=csv,noheader"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        match = re.match(r"(\d+)\.(\d+)", found.stdout)
+        if found.returncode == 0 and match:
+            return f"sm_{match[1]}{match[2]}"
+    return "sm_90"
+
+
+def cuda_command(compiler: str, arch: str, include: Iterable[Path]) -> str:
+    """nvcc up to its input and output: machine code for one architecture."""
+    number = arch.removeprefix("sm_")
+    folders = " ".join(f"-I{p}" for p in include)
+    return f"{compiler} {' '.join(CUDA)} -gencode arch=compute_{number},code={arch} {folders}"
+
+
 @dataclass
 class Plan:
     """Objects and libraries to make; becomes one build.ninja."""
@@ -79,12 +127,32 @@ class Plan:
     def object(self, source: Path, rule: str = "kernel") -> Path:
         """Compile ``source``; returns the object's path."""
         target = self.folder / "o" / source.parent.name / f"{source.stem}.o"
-        self.objects.append((source, target, rule))
+        if (source, target, rule) not in self.objects:  # shards may share a hand-written source
+            self.objects.append((source, target, rule))
         return target
 
     def library(self, target: Path, objects: Iterable[Path], flags: Sequence[str] = ()) -> None:
         """Link objects (and libraries) to a shared library."""
         self.libraries.append((target, list(objects), list(flags)))
+
+    def _cuda_rules(self) -> list[str]:
+        compiler = nvcc()
+        if compiler is None or not any(rule == "cuda" for *_, rule in self.objects):
+            return []
+        command = cuda_command(compiler, cuda_arch(), self.include)
+        return [
+            "rule cuda",
+            f"  command = {command} -MMD -MF $out.d -c $in -o $out",
+            "  depfile = $out.d",
+            "  deps = gcc",
+            "  description = $in",
+            "",
+            "rule cuda_link",
+            f"  command = {compiler} -shared -cudart static -arch={cuda_arch()} -Xlinker"
+            " --build-id=none $in $flags -o $out.tmp && mv -f $out.tmp $out",
+            "  description = link $out",
+            "",
+        ]
 
     def text(self) -> str:
         """The ninja file."""
@@ -114,12 +182,15 @@ class Plan:
             "  description = link $out",
             "",
         ]
+        lines += self._cuda_rules()
+        cuda = {target for _, target, rule in self.objects if rule == "cuda"}
         for source, target, rule in self.objects:
             lines.append(f"build {target}: {rule} {source}")
         for target, objects, flags in self.libraries:
+            link = "cuda_link" if cuda & set(objects) else "link"
             order = [f for f in flags if f.startswith("/") and f.endswith(".so")]
             implicit = f" | {' '.join(order)}" if order else ""
-            lines.append(f"build {target}: link {' '.join(map(str, objects))}{implicit}")
+            lines.append(f"build {target}: {link} {' '.join(map(str, objects))}{implicit}")
             lines.append(f"  flags = {' '.join(flags)}")
         return "\n".join([*lines, ""])
 
@@ -156,6 +227,12 @@ def run(plan: Plan, jobs: int, progress: bool = True, name: str = "build.ninja")
     if code:
         raise CompileError("".join(tail[-60:]))
     return steps
+
+
+def run_python(arguments: Sequence[str], path: Sequence[Path]) -> int:
+    """Run this interpreter on something else, with ``path`` in front; returns its status."""
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join(map(str, path)))
+    return subprocess.run([sys.executable, *arguments], env=env, check=False).returncode
 
 
 def precompile(folder: Path) -> None:

@@ -6,6 +6,7 @@ Must not know: ops or derivation. The only module that imports jinja2.
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -55,3 +56,22 @@ def write(path: Path, text: str) -> bool:
     temporary.write_text(text, encoding="utf-8", newline="\n")
     os.replace(temporary, path)
     return True
+
+
+def install(stage: Path, folder: Path) -> None:
+    """Bring ``folder`` to the state of ``stage``: a failed build never leaves it half new."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = {p.name for p in stage.iterdir() if p.is_file() and not p.name.endswith(".tmp")}
+    for name in made:
+        source, target = stage / name, folder / name
+        new = source.stat()
+        if target.exists():
+            old = target.stat()
+            if (old.st_size, old.st_mtime_ns) == (new.st_size, new.st_mtime_ns):
+                continue
+        temporary = target.with_name(f".{name}.{os.getpid()}")
+        shutil.copy2(source, temporary)
+        os.replace(temporary, target)
+    for left in folder.iterdir():  # shards of a larger registry
+        if left.is_file() and left.name not in made and left.suffix in (".py", ".so"):
+            left.unlink()

@@ -44,6 +44,11 @@ class Layout:
     prefix: str  # of shard names
     functions: str  # Python line that binds _f, the namespace generated code calls ops through
 
+    @property
+    def stage(self) -> Path:
+        """Where modules and libraries are made; they move to ``folder`` when all are there."""
+        return self.work / "stage"
+
 
 BUNDLED = Layout(
     "opsmith._generated", paths.GENERATED, paths.BUILD, "s", "from opsmith import _functions as _f"
@@ -56,7 +61,7 @@ def parse(files: Sequence[Path], base: Sequence[OpDef] = ()) -> tuple[OpDef, ...
     for file in files:
         for op in registry.load(file, base=base):
             ops += [op, *families.hidden_ops(op)]
-    return tuple(ops)
+    return families.by_structure(ops, base)
 
 
 def derive_all(ops: Sequence[OpDef]) -> tuple[Derived, ...]:
@@ -131,7 +136,7 @@ def emit_shard(shard: Shard, layout: Layout) -> list[Path]:
         shard.name, layout.package, layout.functions, tuple(e.symbol for e in entries), tuple(texts), tuple(public)
     )
     emit.write(
-        layout.folder / f"{shard.name}.py", emit.render("python/functions.py.j2", functions)
+        layout.stage / f"{shard.name}.py", emit.render("python/functions.py.j2", functions)
     )
     return sources
 
@@ -145,9 +150,10 @@ def _tuple_class(op: OpDef) -> list[str]:
 
 def build(
     files: Sequence[Path] = (paths.OPS_YAML,), layout: Layout = BUNDLED, jobs: int = 2,
-    progress: bool = True, gate: bool = True, link: bool = True,
+    progress: bool = True, gate: bool = True, link: bool = True, cuda: bool = False,
 ) -> Report:  # fmt: skip
-    """The whole pipeline; returns counts and the time of each stage.
+    """The whole pipeline; returns counts and the time of each stage. ``cuda`` asks for the CUDA
+    library even where no GPU is visible.
 
     A layout other than the bundled one is a user's registry: it may call the bundled ops, and its
     shards link against the bundled runtime.
@@ -172,27 +178,70 @@ def build(
     plan = compile.Plan(layout.work, (paths.RUNTIME / "include", layout.work / "c"))
     shards = shards_of(derived, layout)
     runtime = families.runtime_sources(layout.work) if layout.package == BUNDLED.package else []
-    library = paths.GENERATED / "libopsmith.so"
+    bundled = layout.package == BUNDLED.package
+    library = layout.stage / "libopsmith.so" if bundled else paths.GENERATED / "libopsmith.so"
     if layout.package == BUNDLED.package:
-        plan.library(library, [plan.object(s) for s in runtime], ["-lm", "-lpthread"])
+        plan.library(library, [plan.object(s) for s in runtime], ["-Wl,-soname,libopsmith.so", "-lm", "-lpthread"])
         _core_module(plan, library)
     for shard in shards:
         kernels = [plan.object(s) for s in dict.fromkeys(emit_shard(shard, layout))]
         glue = plan.object(layout.work / "c" / f"_{shard.name}.c", "cffi")
         plan.library(
-            layout.folder / f"_{shard.name}.so", [*kernels, glue],
+            layout.stage / f"_{shard.name}.so", [*kernels, glue],
             [str(library), "-Wl,-rpath,'$$ORIGIN'" if layout.package == BUNDLED.package else f"-Wl,-rpath,{library.parent}", "-lm"],
         )  # fmt: skip
     emit_index(derived, shards, layout)
+    if layout.package == BUNDLED.package and compile.wants_cuda(cuda):
+        _cuda_library(plan, emit_cuda(derived, layout.work / "cuda"), library)
     lap("emit")
     steps = 0
     if link:
         steps = compile.run(plan, jobs, progress)
+        emit.install(layout.stage, layout.folder)
         compile.precompile(layout.folder)
         if layout.package == BUNDLED.package:
             compile.precompile(layout.folder.parent)
     lap("compile")
     return Report(len(derived), len(shards), steps, seconds)
+
+
+def emit_cuda(derived: Sequence[Derived], folder: Path) -> list[Path]:
+    """Write the CUDA sources: a file an op, groups of them, the table; returns what to compile."""
+    from .backends import cuda
+
+    rows: list[cuda.Launchers] = []
+    names: list[str] = []
+    for d in derived:
+        for template, context in cuda.BACKEND.kernel_contexts(d):
+            emit.write(folder / f"{d.op.name}.cu", emit.render(template, context))
+            rows += cuda.tables(context)
+            names.append(f"{d.op.name}.cu")
+    sources = []
+    for k, at in enumerate(range(0, len(names), cuda.GROUP)):
+        group = cuda.GroupFile(cuda.HEADERS, tuple(names[at : at + cuda.GROUP]))
+        sources.append(folder / f"group{k}.cu")
+        emit.write(sources[-1], emit.render("cuda/group.cu.j2", group))
+    sources.append(folder / "table.cu")
+    table = cuda.TableFile(tuple(sorted(rows, key=lambda row: row.key)))
+    emit.write(sources[-1], emit.render("cuda/table.cu.j2", table))
+    return [*sources, *sorted((paths.RUNTIME / "cuda").glob("*.cu"))]
+
+
+def _cuda_library(plan: compile.Plan, sources: Sequence[Path], runtime: Path) -> None:
+    """libopsmith_cuda.so, and the cffi module through which the frontend loads it when needed."""
+    plan.include = (*plan.include, paths.RUNTIME / "cuda", plan.folder / "cuda")
+    library = BUNDLED.stage / "libopsmith_cuda.so"
+    plan.library(
+        library, [plan.object(s, "cuda") for s in sources],
+        [str(runtime), "-Xlinker -rpath -Xlinker '$$ORIGIN'"],
+    )  # fmt: skip
+    header = (paths.RUNTIME / "include" / "opsmith" / "cuda.h").read_text(encoding="utf-8")
+    target = plan.folder / "c" / "_cuda.c"
+    boundary.module("opsmith._generated._cuda", header, "opsmith/cuda.h", target)
+    plan.library(
+        BUNDLED.stage / "_cuda.so", [plan.object(target, "cffi")],
+        [str(library), str(runtime), "-Wl,-rpath,'$$ORIGIN'"],
+    )  # fmt: skip
 
 
 def _core_module(plan: compile.Plan, library: Path) -> None:
@@ -205,15 +254,15 @@ def _core_module(plan: compile.Plan, library: Path) -> None:
         "opsmith._generated._runtime", text, "opsmith/boundary_module.h", target, boundary.INSTALL
     )
     plan.library(
-        paths.GENERATED / "_runtime.so", [plan.object(target, "cffi")],
+        library.parent / "_runtime.so", [plan.object(target, "cffi")],
         [str(library), "-Wl,-rpath,'$$ORIGIN'"],
     )  # fmt: skip
 
 
 def emit_index(derived: Sequence[Derived], shards: Sequence[Shard], layout: Layout) -> None:
     """What the frontend needs to know about the ops: shards, methods, operators, aliases."""
-    emit.write(layout.folder / "__init__.py", '"""Generated by opsmithc. Do not edit."""\n')
-    emit.write(layout.folder / "index.py", families.index_text(derived, [s.name for s in shards]))
+    emit.write(layout.stage / "__init__.py", '"""Generated by opsmithc. Do not edit."""\n')
+    emit.write(layout.stage / "index.py", families.index_text(derived, [s.name for s in shards]))
 
 
 __all__ = ["BUNDLED", "Body", "Compose", "Out", "Report", "build"]

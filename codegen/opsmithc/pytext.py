@@ -242,12 +242,28 @@ def node_text(record: Record, suffix: str, extra: str = "", stamp: str = "seq()"
             continue
         readers = [g.param for g in record.grads if name in names(g.formula)]
         text = f"saved_{name}" if name in op.schema.outputs else safe(name)
+        optional = name in tensors and op.schema.param(name).type.optional
         if name in tensors and len(readers) < len(record.edges):
-            wanted = " or ".join(f"{safe(r)}._node is not None" for r in readers)
+            wanted = " or ".join(_carries(op, r) for r in readers) or "False"
+            wanted = f"{text} is not None and ({wanted})" if optional else wanted
             text = f"{text} if {wanted} else NONE"
+        elif optional:
+            text = f"NONE if {text} is None else {text}"
         saved.append(text)
     parts = [stamp, f"b_{op.name}{suffix}", *edges, *saved] + ([extra] if extra else [])
     return f"[{', '.join(parts)}]"
+
+
+def _carries(op: OpDef, name: str) -> str:
+    """Does the operand need a gradient? (As Python.)"""
+    text = f"{safe(name)}._node is not None"
+    return f"({safe(name)} is not None and {text})" if op.schema.param(name).type.optional else text
+
+
+def _like(op: OpDef, name: str) -> str:
+    """What the gradient of the operand must look like."""
+    x = safe(name)
+    return f"None if {x} is None else like({x})" if op.schema.param(name).type.optional else f"like({x})"
 
 
 def backward_texts(derived: Derived, record: Record, suffix: str) -> list[str]:
@@ -268,6 +284,8 @@ def _recorded(record: Record, suffix: str) -> list[str]:
     outputs = differentiable_outputs(op)
     if len(outputs) > 1:
         lines.append(f"    {', '.join(cotangent(op, o) for o in outputs)} = g")
+    elif cotangent(op, outputs[0]) != "g":
+        lines.append(f"    {cotangent(op, outputs[0])} = g")
     for name in record.saved:
         if name == SHAPE:
             lines.append(f"    {SHAPE} = n[-1]")
@@ -312,10 +330,15 @@ def _unreduce(record: Record) -> list[str]:
     read = {n for g in record.grads for n in names(g.formula)}
     lines = [
         f"    {name} = unreduce({name}, {SHAPE}, {dim}, {keepdim})"
-        for name in ("g", *(o for o in op.schema.outputs if o in read))
+        for name in (
+            *(cotangent(op, o) for o in differentiable_outputs(op)),
+            *(o for o in op.schema.outputs if o in read),
+        )
     ]
     if "n" in read:
         lines.insert(0, f"    count = reduced_count({SHAPE}, {dim})")
+    if "i" in read:
+        lines.append(f"    i = reduced_positions({SHAPE}, {dim})")
     return lines
 
 
@@ -433,7 +456,7 @@ def result_lines(op: OpDef, derived: Derived, record: Record | None, suffix: str
         return [*out, *_return(op, pad, new_tensor("h", node, view), "node")]
 
     if rare:
-        likes = ", ".join(f"like({safe(e)})" for e in record.edges)
+        likes = ", ".join(_like(op, e) for e in record.edges)
         lines += [f"{p}    if h < LIMIT:", f"{p}        h += RARE"]
         lines += recorded(p + "        ", node_text(record, suffix + "_rare", f"({likes},)"))
     return lines + recorded(p + "    ", node_text(record, suffix))
@@ -466,7 +489,7 @@ def tuple_name(op: OpDef) -> str:
     return f"T_{op.name}"
 
 
-def _doc(op: OpDef) -> list[str]:
+def doc(op: OpDef) -> list[str]:
     short = op.doc.get("short", f"{op.name}.")
     lines = [f'    """{short}']
     if op.doc.get("long"):
@@ -515,7 +538,7 @@ def pointwise_text(derived: Derived) -> list[str]:
     kw = [p for p in op.schema.params if p.name in numbers]
     out = "out" in op.variants
     rec = full if derived.gradients else None
-    lines += [f"def {n}({signature(op)}):", *_doc(op), "    try:"]
+    lines += [f"def {n}({signature(op)}):", *doc(op), "    try:"]
     fast = [f"{safe(p.name)} == {_default(op, p.name)}" for p in kw if p.default is not None]
     plain = all(p.default is not None for p in kw)
     cond = " and ".join((["out is None"] if out else []) + fast)
@@ -683,7 +706,7 @@ def function_text(derived: Derived, is_dims: tuple[str, ...] = ()) -> list[str]:
     args = [
         encode(p, p.name in is_dims).py.replace("{x}", safe(p.name)) for p in op.schema.params
     ]
-    lines += [f"def {n}({signature(op)}):", *_doc(op)]
+    lines += [f"def {n}({signature(op)}):", *doc(op)]
     start = len(lines)
     for p in op.schema.params:
         if p.default in {q.name for q in op.schema.params}:
@@ -713,10 +736,7 @@ def function_text(derived: Derived, is_dims: tuple[str, ...] = ()) -> list[str]:
     if "varargs" in op.variants:
         lines += _varargs(op, lines[start:])
     if "inplace" in op.variants:
-        first = safe(op.schema.params[0].name)
-        lines += [f"def {n}_({signature(op).replace(', *, out=None', '').replace(', out=None', '')}):",
-                  f'    """In-place :func:`{n}`; returns its first argument."""',
-                  f"    return assign({first}, {n}({arguments(op)}))", ""]
+        lines += assigning(op)
     return lines
 
 
@@ -752,11 +772,22 @@ def _varargs(op: OpDef, body: list[str]) -> list[str]:
     ]
 
 
+def assigning(op: OpDef) -> list[str]:
+    """The in-place form of an op without one of its own: the result is copied."""
+    first = safe(op.schema.params[0].name)
+    parameters = signature(op).replace(", *, out=None", "").replace(", out=None", "")
+    return [
+        f"def {op.name}_({parameters}):",
+        f'    """In-place :func:`{op.name}`; returns its first argument."""',
+        f"    return assign({first}, {op.name}({arguments(op)}))", "",
+    ]  # fmt: skip
+
+
 def body_text(op: OpDef) -> list[str]:
     """A composition: calls of other ops, which record themselves."""
     assert isinstance(op.meaning, Body)
     n = op.name
-    lines = [f"def {n}({signature(op)}):", *_doc(op)]
+    lines = [f"def {n}({signature(op)}):", *doc(op)]
     for p in op.schema.params:
         if p.default in {q.name for q in op.schema.params}:
             lines += [f"    if {safe(p.name)} is None: {safe(p.name)} = {safe(p.default)}"]
@@ -782,11 +813,32 @@ def body_text(op: OpDef) -> list[str]:
         lines.append(f"    return no_case({n}, {arguments(op)})")
     lines.append("")
     if "inplace" in op.variants:
-        first = safe(op.schema.params[0].name)
-        lines += [f"def {n}_({signature(op).replace(', *, out=None', '').replace(', out=None', '')}):",
-                  f'    """In-place :func:`{n}`; returns its first argument."""',
-                  f"    return assign({first}, {n}({arguments(op)}))", ""]
+        lines += _inplace_body(op)
     return lines
+
+
+def _inplace_body(op: OpDef) -> list[str]:
+    """``op_`` of a composition: the in-place form of the op it ends in, where that fits."""
+    assert isinstance(op.meaning, Body)
+    first = safe(op.schema.params[0].name)
+    sig = signature(op).replace(", *, out=None", "").replace(", out=None", "")
+    lines = [f"def {op.name}_({sig}):", f'    """In-place :func:`{op.name}`; returns its first argument."""']
+    for when, block, _ in op.meaning.cases:
+        pad = "    "
+        if when is not None:
+            lines.append(f"    if {static(when.node)}:")
+            pad = "        "
+        last = block.result
+        direct = isinstance(last, Call) and last.args[:1] == (Name(op.schema.params[0].name),)
+        if direct and not block.lets:
+            assert isinstance(last, Call)
+            call = python(last).removeprefix(f"_f.{last.fn}(")
+            lines.append(f"{pad}return in_place(_f, {last.fn!r})({call}")
+        else:
+            lines.append(f"{pad}return assign({first}, {op.name}({arguments(op)}))")
+    if op.meaning.cases[-1][0] is not None:
+        lines.append(f"    return no_case({op.name}_, {arguments(op)})")
+    return [*lines, ""]
 
 
 def prologue(op: OpDef) -> list[str]:
@@ -810,7 +862,7 @@ def compose_text(op: OpDef) -> list[str]:
     out = ", out=out" if "out" in op.variants else ""
     return [
         f"def {n}({signature(op)}):",
-        *_doc(op),
+        *doc(op),
         f"    return compose({module!r}).{function}({arguments(op)}{out})",
         "",
     ]

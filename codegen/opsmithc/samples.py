@@ -22,8 +22,8 @@ from .schema import Param
 RANGE = (-3.0, 3.0)
 INTEGERS = (0, 3)  # where neither a range nor an int_range is given for positions
 _FILL = {"Scalar": 0.7, "float": 0.7, "int": 1, "bool": False, "str": ""}
-CLASSES = ("float", "int", "bool")
 FLOAT = BY_CODE["f64"]
+NATURAL = (FLOAT, BY_CODE["i64"], BY_CODE["b8"])
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,14 @@ class Case:
         return f"sample {self.number}: {', '.join(parts)}"
 
 
-def cases(op: OpDef, dtype: DType = FLOAT, seed: int = 0) -> Iterator[Case]:
+def natural(op: OpDef) -> DType:
+    """float64 where the op takes it, else int64, else bool."""
+    return next((d for d in NATURAL if not refusal(op, d)), FLOAT)
+
+
+def cases(op: OpDef, dtype: DType | None = None, seed: int = 0) -> Iterator[Case]:
     """One case a sample; ``dtype`` is that of every tensor that is no condition or index."""
+    dtype = natural(op) if dtype is None else dtype
     for number, sample in enumerate(op.samples):
         yield case(op, number, sample, dtype, seed)
 

@@ -193,7 +193,14 @@ def tensors(v: Any) -> tuple[Any, int]:
 
 def device_code(d: Any) -> int:
     """A device as its number, -1 for None."""
-    return -1 if d is None else device(d).code
+    if d is None:
+        return -1
+    code = device(d).code
+    if code == 2:
+        from . import cuda
+
+        cuda.require()
+    return code
 
 
 def number(v: Any) -> Tensor:
@@ -556,7 +563,9 @@ def undo_broadcast(raw_backward: Any, recorded: Any) -> Any:
         grads = recorded(inner, g)
         return tuple([t if t is None or to is None else reduce_to(t, to) for t, to in zip(grads, likes, strict=True)])
 
-    attach(backward, recorded_backward, raw_backward.op, raw_backward.edges)
+    attach(
+        backward, recorded_backward, raw_backward.op, raw_backward.edges, raw_backward.outputs
+    )  # fmt: skip
     return backward
 
 
@@ -611,6 +620,16 @@ def reduced_count(shape: Size, dim: Any) -> int:
     return count
 
 
+def reduced_positions(shape: Size, dim: Any) -> Tensor:
+    """The position of each element along the reduced dims, broadcastable to ``shape``."""
+    from . import arange, reshape
+
+    n = len(shape)
+    axes = sorted(range(n) if dim is None or dim == () else {d % n for d in ((dim,) if isinstance(dim, int) else dim)})
+    count = reduced_count(shape, dim)
+    return reshape(arange(count), tuple(shape[d] if d in axes else 1 for d in range(n)))
+
+
 # In-place ----------------------------------------------------------------------------------------
 
 
@@ -647,9 +666,16 @@ def copy_of(t: Tensor) -> Tensor:
 
 def assign(t: Tensor, value: Tensor) -> Tensor:
     """Write the result of a functional op into ``t`` (the in-place form of compositions)."""
-    from . import _functions as f
+    return t.copy_(value)
 
-    return f.copy_(t, value)
+
+def in_place(functions: Any, name: str) -> Any:
+    """The in-place form of an op: its own, or its result written back."""
+    own = getattr(functions, name + "_", None)
+    if own is not None:
+        return own
+    fn = getattr(functions, name)
+    return lambda t, *args, **kwargs: assign(t, fn(t, *args, **kwargs))
 
 
 def refuse_recorded_out(*operands: Any, name: str) -> None:
@@ -681,9 +707,9 @@ def write_out(out: Any, result: Any) -> Any:
 __all__ = [
     "DEVICES", "DIMS", "LIMIT", "Leaf", "NAN", "NONE", "NONE_H", "NO_INT", "RARE", "Tensor", "alias",
     "as_operand", "assign", "attach", "backward_failed", "check_inplace", "compose", "copy_of",
-    "device_code", "dispatch", "error_text", "failed", "further", "grad_enabled", "has_node", "hold",
+    "device_code", "dispatch", "error_text", "failed", "further", "grad_enabled", "has_node", "hold", "in_place",
     "ints", "like", "make", "make_view", "named_tuple", "next_output", "no_case", "number", "operand",
-    "overrides", "raw", "rebase", "reduced_count", "refuse_recorded_out", "retry", "retry_operator",
+    "overrides", "raw", "rebase", "reduced_count", "reduced_positions", "refuse_recorded_out", "retry", "retry_operator",
     "saved_input", "saved_output", "scalar", "seq", "shard", "share", "tensors", "undo_broadcast",
     "unreduce", "wrap", "write_out",
 ]  # fmt: skip

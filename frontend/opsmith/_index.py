@@ -50,7 +50,7 @@ def getitem(self: Tensor, index: Any, int=int, slice=slice, select=_select, cut=
                 elif i is None:
                     out = f.unsqueeze(out, d)
                     d += 1
-                elif i is Ellipsis and index.count(Ellipsis) == 1 and all(j.__class__ in _BASIC for j in index):
+                elif i is Ellipsis and all(j.__class__ in _BASIC for j in index) and index.count(Ellipsis) == 1:
                     d += lib.ops_ndim(self._h) + 1 + index.count(None) - len(index)
                 else:
                     break

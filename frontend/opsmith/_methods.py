@@ -8,7 +8,9 @@ if TYPE_CHECKING:
 
 
 from . import _functions as f
-from ._core import Tensor, is_number
+from ._boundary import lib
+from ._core import Tensor, is_number, wrap
+from ._dtypes import dtype
 from ._generated import index
 
 DUNDERS = {
@@ -63,3 +65,21 @@ def install() -> None:
 
 
 install()
+_view_shape = Tensor.view
+
+
+def _view(self: Tensor, *size: Any, **kwargs: Any) -> Tensor:
+    """``view(2, 3)``: the same elements in another shape; ``view(dtype)``: the same bytes as another dtype."""
+    if size and size[0].__class__ is dtype:
+        return view_as_dtype(self, size[0])
+    if "dtype" in kwargs:
+        return view_as_dtype(self, kwargs["dtype"])
+    return _view_shape(self, *size, **kwargs)
+
+
+def view_as_dtype(t: Tensor, d: dtype) -> Tensor:
+    """The same bytes read as another dtype, off the graph."""
+    return wrap(lib.ops_bitcast(t._h, d.code))
+
+
+Tensor.view = _view

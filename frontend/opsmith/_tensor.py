@@ -613,7 +613,9 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     if not copy and code in (-1, lib.ops_dtype(self._h)) and place in (-1, lib.ops_device(self._h)):
         return _formatted(self, kwargs.get("memory_format"))
     if place == 2:
-        raise RuntimeError("the cuda backend is not available: opsmith was built without it or no GPU is present")
+        from . import cuda
+
+        cuda.require()
     return _formatted(_converted(self, check(lib.ops_convert_to(self._h, code, place, 1, 0))), kwargs.get("memory_format"))
 
 

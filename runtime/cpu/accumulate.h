@@ -4,7 +4,7 @@
 
 #include "opsmith/reduce.h"
 
-/* dtypes and outputs: defined in reduce.c ------------------------------------------------------- */
+/* dtypes and outputs: defined in reduce.c ------------------------------------------------------ */
 
 typedef struct ops_accumulate_dtypes {
     int compute; /* enum ops_compute: which kernels */

@@ -189,8 +189,10 @@ static void item(const ops_tensor *t, int dtype, void *to)
         return;
     }
     ops_plan plan = {.ndim = 1, .operands = 2, .numel = 1, .shape = {1}};
-    plan.op[0] = (ops_operand_plan){.data = to, .dtype = (uint8_t)dtype, .output = 1, .device = OPS_CPU};
-    plan.op[1] = (ops_operand_plan){.data = t->data, .dtype = t->dtype, .device = t->device};
+    plan.op[0] = (ops_operand_plan){
+        .data = to, .stride = {8}, .dtype = (uint8_t)dtype, .output = 1, .device = OPS_CPU};
+    plan.op[1] = (ops_operand_plan){
+        .data = t->data, .stride = {ops_itemsize(t)}, .dtype = t->dtype, .device = t->device};
     backend->copy(&plan);
 }
 
@@ -433,6 +435,42 @@ double ops_convert_to(double h, int dtype, int device, int always_copy, int cont
     if (out != NULL && !ops_tensor_copy(out, t)) {
         ops_tensor_drop(out);
         return 0.0;
+    }
+    return ops_to_handle(out);
+}
+
+/* The same bytes read as another dtype: view(dtype). The last dim grows or shrinks with the size. */
+double ops_bitcast(double h, int dtype)
+{
+    const ops_tensor *t = T(h);
+    int64_t from = ops_itemsize(t), to = ops_dtype_size[dtype];
+    int last = t->ndim - 1;
+    if (from != to && (last < 0 || t->stride[last] != 1 || t->shape[last] * from % to != 0)) {
+        ops_fail(OPS_RUNTIME_ERROR,
+                 "self.size(-1) must be divisible by %lld and contiguous to view %s as %s (different "
+                 "element sizes), but got shape %s", (long long)(to > from ? to / from : 1),
+                 ops_dtype_name[t->dtype], ops_dtype_name[dtype], ops_shape_text(t->ndim, t->shape));
+        return 0.0;
+    }
+    for (int d = 0; from != to && d < last; ++d) {
+        if (t->stride[d] * from % to != 0) {
+            ops_fail(OPS_RUNTIME_ERROR, "strides of %s are no multiple of the new element size",
+                     ops_shape_text(t->ndim, t->shape));
+            return 0.0;
+        }
+    }
+    ops_tensor *out = ops_tensor_alias(t);
+    if (out == NULL) {
+        return 0.0;
+    }
+    out->dtype = (uint8_t)dtype;
+    out->flags |= OPS_VIEW;
+    if (from != to) {
+        for (int d = 0; d < last; ++d) {
+            out->stride[d] = t->stride[d] * from / to;
+        }
+        out->shape[last] = t->shape[last] * from / to;
+        ops_tensor_refresh(out);
     }
     return ops_to_handle(out);
 }

@@ -245,7 +245,8 @@ int ops_resolve_dims(uint64_t dims, int ndim, uint64_t *resolved)
 }
 
 /* An element must exist for the result to be one. */
-static int check_nonempty(const ops_reduce_op *op, const ops_tensor *input, uint64_t folded, int all)
+static int check_nonempty(const ops_reduce_op *op, const ops_tensor *input, uint64_t folded,
+                          int all)
 {
     if (!op->nonempty || input->numel > 0) {
         return 1;
@@ -377,7 +378,8 @@ static int split_dims(job *j, const ops_tensor *source, uint64_t folded, int kee
         if (!fold || keepdim) {
             shape[ndim++] = fold ? 1 : size;
         }
-        add_axis(fold ? &j->fold : &j->keep, size, stride, fold && !j->op->positions ? 0 : weight[d]);
+        const int counts = !fold || j->op->positions; /* else axes merge more freely */
+        add_axis(fold ? &j->fold : &j->keep, size, stride, counts ? weight[d] : 0);
     }
     merge_axes(&j->keep);
     merge_axes(&j->fold);
@@ -414,16 +416,17 @@ double ops_reduce(const ops_reduce_op *op, ops_tensor *input, int record, uint64
         !ops_resolve_dims(dims, input->ndim, &folded)) {
         return 0.0;
     }
-    if (dims == 0 && (all || op->rule != OPS_RULE_BOOL)) { /* any and all of no dims keep them all */
+    if (dims == 0 && (all || op->rule != OPS_RULE_BOOL)) { /* any and all over [] keep every dim */
         all = 1;
         folded = ~UINT64_C(0);
     }
-    unsigned kernels = 0;
+    unsigned have = 0;
     for (int c = 0; c < OPS_COMPUTE_COUNT; ++c) {
-        kernels |= (unsigned)(op->kernels[c] != NULL) << c;
+        have |= (unsigned)(op->kernels[c] != NULL) << c;
     }
     if (!check_nonempty(op, input, folded, (int)all) ||
-        !ops_accumulate_choose(op->name, op->rule, op->input_class, kernels, input->dtype, dtype, &t)) {
+        !ops_accumulate_choose(op->name, op->rule, op->input_class, have, input->dtype, dtype,
+                               &t)) {
         return 0.0;
     }
     ops_tensor *source = ops_accumulate_source(input, dtype, &t), *out[4] = {NULL};

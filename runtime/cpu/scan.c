@@ -60,7 +60,7 @@ static void unpack(const job *j, int k, const char *packed, int64_t lines, int64
     }
 }
 
-/* Scan the lines of `all`, which read from `x` on and write from element `at` on, through buffers. */
+/* Scan the lines of `all`, which read from `x` on and write from element `at` on; by buffers. */
 static void scan_packed(const job *j, const ops_reduce_block *all, const char *x, int64_t at)
 {
     _Alignas(64) char packed[PACKED * 8], results[4][PACKED * 8];
@@ -112,9 +112,10 @@ static void run_blocks(int64_t lo, int64_t hi, void *arg)
         for (int k = 0; k < j->op->outputs; ++k) {
             out[k] = j->out[k] + at * ops_dtype_size[j->out_dtype[k]];
         }
+        const axis *outer = j->rows ? keep : line;
         b.x = x;
-        b.pitch = (j->rows ? keep : line)->stride / ops_dtype_size[j->want];
-        (j->rows ? j->kernels->rows : j->kernels->columns)(&b, out, (j->rows ? keep : line)->weight);
+        b.pitch = outer->stride / ops_dtype_size[j->want];
+        (j->rows ? j->kernels->rows : j->kernels->columns)(&b, out, outer->weight);
     }
 }
 
@@ -123,7 +124,8 @@ static void run(job *j, int64_t numel)
     const axis *keep = &j->keep.at[j->keep.n - 1], *line = &j->line;
     j->rows = keep->size == 1 || slower(keep, line);
     const axis *inner = j->rows ? line : keep;
-    j->in_place = j->dtype == j->want && inner->stride == ops_dtype_size[j->want] && inner->weight == 1;
+    j->in_place = j->dtype == j->want && inner->stride == ops_dtype_size[j->want] &&
+                  inner->weight == 1;
     for (int k = 0; k < j->op->outputs; ++k) {
         j->in_place &= j->out_dtype[k] == j->out_want[k];
     }
@@ -178,12 +180,16 @@ double ops_scan(const ops_scan_op *op, ops_tensor *input, int record, int64_t di
                  (long long)-reach, (long long)reach - 1, (long long)dim);
         return 0.0;
     }
-    unsigned kernels = 0;
+    unsigned have = 0;
     for (int c = 0; c < OPS_COMPUTE_COUNT; ++c) {
-        kernels |= (unsigned)(op->kernels[c] != NULL) << c;
+        have |= (unsigned)(op->kernels[c] != NULL) << c;
     }
-    if (!ops_accumulate_choose(op->name, op->rule, op->input_class, kernels, input->dtype, dtype, &t) ||
-        (dst != NULL && !ops_accumulate_check(op->name, dst, t.result, input->ndim, input->shape))) {
+    if (!ops_accumulate_choose(op->name, op->rule, op->input_class, have, input->dtype, dtype,
+                               &t)) {
+        return 0.0;
+    }
+    if (dst != NULL &&
+        !ops_accumulate_check(op->name, dst, t.result, input->ndim, input->shape)) {
         return 0.0;
     }
     ops_tensor *source = ops_accumulate_source(input, dtype, &t), *out[4] = {NULL};

@@ -30,6 +30,16 @@ int ops_cuda_multiprocessors(void);
 /* Too many dims that do not collapse, and the like: the text of a cudaErrorInvalidValue. */
 cudaError_t ops_cuda_refuse(const char *why);
 
+#ifndef OPS_LAUNCH_HOST /* tests run kernels on the CPU: tests/runtime/cuda_on_host */
+/* Launch blocks of OPS_THREADS threads. */
+template <class... P, class... A>
+static cudaError_t ops_launch(void (*grid)(P...), dim3 blocks, cudaStream_t stream, const A &...args)
+{
+    grid<<<blocks, OPS_THREADS, 0, stream>>>(args...);
+    return cudaGetLastError();
+}
+#endif
+
 /* Division by a constant of numbers below 2^31, by multiplication. */
 typedef struct ops_divider {
     uint32_t divisor, multiplier, shift;

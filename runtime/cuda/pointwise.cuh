@@ -298,8 +298,7 @@ static cudaError_t ops_pointwise_run(const ops_plan *plan, const ops_scalar *s, 
         return ops_cuda_refuse("more than 16 dims that do not collapse");
     }
     const int64_t blocks = (p.units + OPS_THREADS * U - 1) / (OPS_THREADS * U);
-    ops_pointwise_grid<K, S, V, U, FLAT><<<(unsigned)blocks, OPS_THREADS, 0, stream>>>(K(s), p);
-    return cudaGetLastError();
+    return ops_launch(ops_pointwise_grid<K, S, V, U, FLAT>, dim3((unsigned)blocks), stream, K(s), p);
 }
 
 /* Common operands all stored as S. */

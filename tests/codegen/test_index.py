@@ -4,10 +4,10 @@ import re
 
 import numpy as np
 import pytest
+
 from opsmithc import paths, registry
 from opsmithc.derive import index
 from opsmithc.lower import index as lower
-from opsmithc.opdef import Index
 from opsmithc.readings import index as reading
 from opsmithc.schema import Param
 
@@ -174,9 +174,10 @@ def test_structures_are_recognised_not_named():
 @pytest.mark.parametrize("right", ["kj", "jk"])
 @pytest.mark.parametrize("out", ["ij", "ji"])
 def test_any_transposition_is_a_matrix_product(left, right, out):
+    a, b, c = (", ".join(x) for x in (left, right, out))
     text = f"""
 - op: product(Tensor input, Tensor other) -> Tensor
-  index: out[{', '.join(out)}] = sum(input[{', '.join(left)}] * other[{', '.join(right)}] for k in K)
+  index: out[{c}] = sum(input[{a}] * other[{b}] for k in K)
 """
     (op,) = registry.parse(text)
     assert lower.render_context(op).structure == "a matrix product"
@@ -195,7 +196,17 @@ def test_a_formula_that_is_not_linear_is_derived_to_second_order():
     g = rng.normal(size=(3, 2))
     ALL.update({a.name: a for a in index.adjoint_ops(op)})
     for t in ("input", "other"):
-        assert_slopes(evaluate(gradients(op)[t], op, tensors, {}, g), program, tensors, {}, g, t, rng)
+        assert_slopes(
+            evaluate(gradients(op)[t], op, tensors, {}, g), program, tensors, {}, g, t, rng
+        )
+        adjoint = ALL[f"distances_adjoint_{t}"]
+        inner, values = {**tensors, "grad_output": g}, {"size": list(tensors[t].shape)}
+        second = index.analyse(adjoint)
+        v = rng.normal(size=tensors[t].shape)
+        assert set(adjoint.grad) == {"grad_output", "input", "other"}
+        for s, f in adjoint.grad.items():
+            got = evaluate(f.node, adjoint, inner, values, v)
+            assert_slopes(got, second, inner, values, v, s, rng)
 
 
 def test_generated_text_is_deterministic():

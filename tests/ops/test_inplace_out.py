@@ -11,7 +11,7 @@ import pytest
 from opsmithc import samples
 from opsmithc.derive.op import Derived
 from opsmithc.dtypes import DType
-from opsmithc.opdef import OpDef
+from opsmithc.opdef import Compose, OpDef
 from opsmithc.readings.value import Values
 
 from . import harness as h
@@ -43,7 +43,12 @@ def test_inplace(derived: Derived, dtype: DType, values: Values) -> None:
     op = derived.op
     skip_refused(op, dtype, values)
     for case in samples.cases(op, dtype, h.SEED):
-        (want,) = run_seeded(op, h.arguments(case))
+        try:
+            (want,) = run_seeded(op, h.arguments(case))
+        except RuntimeError as e:
+            if isinstance(op.meaning, Compose) and h.refuses(e, dtype):
+                pytest.skip(f"a function refuses {dtype.kind}: {e}")
+            raise
         args = h.arguments(case)
         target = args[first(op)]
         before = target._version
@@ -68,15 +73,16 @@ def test_inplace_strided(derived: Derived) -> None:
             continue
         args = h.arguments(case)
         shape = case.args[first(op)].shape
-        memory = np.full((*shape[:-1], 2 * shape[-1]), 77.0)
+        memory = np.full((*shape[:-1], 2 * shape[-1]), 77, case.args[first(op)].dtype)
         memory[..., ::2] = case.args[first(op)]
         args[first(op)] = opsmith.from_numpy(memory)[..., ::2]
         run_seeded(op, args, "_")
         _same(args[first(op)], want, case)
-        assert (memory[..., 1::2] == 77.0).all()
+        assert (memory[..., 1::2] == memory.dtype.type(77)).all()
         if want.numel() > 1:
             args = h.arguments(case)
-            args[first(op)] = opsmith.zeros(1, dtype=opsmith.float64).expand(*shape)
+            dtype = h.torch_dtype(case.dtypes[first(op)])
+            args[first(op)] = opsmith.zeros(1, dtype=dtype).expand(*shape)
             with pytest.raises(RuntimeError):
                 run_seeded(op, args, "_")
 

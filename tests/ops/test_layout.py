@@ -15,7 +15,7 @@ import pytest
 
 from opsmithc import samples
 from opsmithc.derive.op import Derived
-from opsmithc.opdef import Out, Reduce, Scan, View
+from opsmithc.opdef import Body, Compose, OpDef, Out, Reduce, Scan, View
 from opsmithc.readings.value import Values
 from opsmithc.samples import Case
 
@@ -24,6 +24,8 @@ from . import harness as h
 
 def every_other(a: Any) -> Any:
     """In memory of twice the size along each dim."""
+    if a.ndim == 0:
+        return np.stack([a, a])[1:].reshape(())
     wide = np.zeros([2 * s + 1 for s in a.shape], a.dtype)
     at = tuple(slice(1, 2 * s + 1, 2) for s in a.shape)
     wide[at] = a
@@ -32,7 +34,7 @@ def every_other(a: Any) -> Any:
 
 def columns(a: Any) -> Any:
     """Column-major."""
-    return np.asfortranarray(a)
+    return np.array(a, order="F")
 
 
 def rotated(a: Any) -> Any:
@@ -71,6 +73,16 @@ def absolute(d: Derived) -> bool:
     return isinstance(d.op.meaning, View) and is_absolute(d.op)
 
 
+def views(op: OpDef) -> bool:
+    """Is the result a view, itself or by what a composition of views calls?"""
+    return isinstance(op.meaning, View) or isinstance(op.meaning, Body)
+
+
+def undefined(op: OpDef) -> bool:
+    """Are the values of the result not said?"""
+    return isinstance(op.meaning, Compose) and Values([op]).outputs(op, {"input": np.zeros(1)}) == (None,)
+
+
 def equal(a: Any, b: Any) -> bool:
     return a.shape == b.shape and np.allclose(h.numpy(a), h.numpy(b), 1e-12, 1e-12, equal_nan=True)
 
@@ -86,11 +98,11 @@ def test_strides(derived: Derived, layout: str) -> None:
         try:
             got = h.call(op, laid_out(case, LAYOUTS[layout]))
         except RuntimeError as e:
-            if isinstance(op.meaning, View) and "view" in str(e):
+            if views(op) and "view size is not compatible" in str(e):
                 continue  # a view that these strides do not have: PyTorch refuses as well
             raise
         for g, w in zip(got, want, strict=True):
-            assert equal(g, w), f"{layout}: {case}"
+            assert equal(g, w) or undefined(op), f"{layout}: {case}"
 
 
 @pytest.mark.trial("test")
@@ -109,11 +121,14 @@ def test_expanded(derived: Derived) -> None:
             want = h.call(op, h.arguments(dense))
         except h.ERRORS:
             continue  # the repeated values are outside the op's domain
-        if isinstance(op.meaning, View):
-            continue  # a view of an expanded tensor may not exist
-        got = h.call(op, laid_out(Case(op, case.number, flat, case.dtypes), lambda a: a))
+        try:
+            got = h.call(op, laid_out(Case(op, case.number, flat, case.dtypes), lambda a: a))
+        except RuntimeError as e:
+            if (views(op) and "view" in str(e)) or "read-only" in str(e):
+                continue  # no such view of an expanded tensor; or the op writes into its operand
+            raise
         for g, w in zip(got, want, strict=True):
-            assert equal(g, w), str(case)
+            assert equal(g, w) or undefined(op), str(case)
 
 
 @pytest.mark.trial("test")
@@ -126,7 +141,7 @@ def test_pointwise_shapes(derived: Derived, values: Values) -> None:
     for shapes in (((),) * 3, ((0,), (), (1,)), ((2, 0), (1, 1), (0,)), ((3, 1), (1, 2), ()), ((1,), (1, 1), (1,))):
         args = dict(case.args)
         for n, shape in zip(case.tensors, shapes, strict=False):
-            args[n] = np.resize(args[n], shape) if args[n].size else np.ones(shape)
+            args[n] = np.resize(args[n], shape) if args[n].size else np.ones(shape, args[n].dtype)
         one = Case(op, 0, args, case.dtypes)
         got = h.call(op, h.arguments(one))
         if op.random:

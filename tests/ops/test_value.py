@@ -9,7 +9,7 @@ import pytest
 from opsmithc import samples
 from opsmithc.derive.op import Derived
 from opsmithc.dtypes import BY_CODE, DType
-from opsmithc.opdef import Compose
+from opsmithc.opdef import Compose, Out
 from opsmithc.readings.value import Values
 
 from . import harness as h
@@ -48,9 +48,9 @@ def _wide(op, case):
     args = {}
     for n, v in case.args.items():
         if isinstance(v, np.ndarray) and case.dtypes[n].kind == "float":
-            args[n] = opsmith.from_numpy(np.asfortranarray(v.astype(np.float64)))
+            args[n] = opsmith.from_numpy(np.array(v, np.float64, order='F'))
         elif isinstance(v, list) and n in case.dtypes and case.dtypes[n].kind == "float":
-            args[n] = [x if x is None else opsmith.from_numpy(np.asfortranarray(x.astype(np.float64))) for x in v]
+            args[n] = [x if x is None else opsmith.from_numpy(np.array(x, np.float64, order='F')) for x in v]
         else:
             args[n] = h._argument(case, n, v, False)
     yield args
@@ -68,5 +68,5 @@ def test_random(derived: Derived) -> None:
             h.seed(seed)
             drawn.append(h.numpy(h.call(op, h.arguments(case))[0]))
         assert np.array_equal(drawn[0], drawn[1])
-        if drawn[0].size > 4:
+        if drawn[0].size > 4 and isinstance(op.meaning, Out):
             assert not np.array_equal(drawn[0], drawn[2])

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .. import emit
 from ..derive.op import Derived
 from ..dtypes import BY_CODE, COMPUTE
 from ..formula import names
@@ -95,8 +96,10 @@ class Monoid:
     widen: str
     identity: str
     outputs: tuple[str, ...]  # element types of the results
+    results: tuple[str, ...]  # parameters that take them
     finish: tuple[str, ...]
-    bits: bool  # the input is read as truth values
+    positions: str  # do formulas read the position of an element?
+    scalars: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,12 @@ class TableFile:
     rows: tuple[Launchers, ...]
 
 
+# nvcc spends half a second on headers before the first op; four ops a file share it and still keep
+# every core busy.
+GROUP = 4
+HEADERS = ("math.cuh", "pointwise.cuh", "reduce.cuh")
+
+
 class Cuda:
     """CUDA C++ through nvcc, ahead of time."""
 
@@ -145,6 +154,12 @@ class Cuda:
 
 
 BACKEND = Cuda()
+
+
+def show(d: Derived) -> str:
+    """The op's CUDA source, for ``opsmithc show``."""
+    files = [emit.render(template, c) for template, c in BACKEND.kernel_contexts(d)]
+    return "\n".join(files) or f"{d.op.name} has no CUDA kernel of its own\n"
 
 
 def tables(context: Any) -> tuple[Launchers, ...]:
@@ -241,7 +256,7 @@ def reduce_context(d: Derived) -> ReduceCuda:
             states.setdefault(code, accumulate.state_struct(k, code))
         maps.setdefault(lane, accumulate.map_function(k, lane))
         monoids.append(_monoid(k, states[lane], maps[lane], states[wide]))
-    by_code = {k.compute: m for k, m in zip(kernels, monoids, strict=True)}
+    by_code = {k.compute: k for k in kernels}
     return ReduceCuda(
         op=op.name,
         title=tuple(kernels[0].title.splitlines()),
@@ -252,16 +267,16 @@ def reduce_context(d: Derived) -> ReduceCuda:
             symbol=f"opsk_{op.name}__cuda",
             key=key(op.name, kernels),
             launchers=tuple(
-                _reduce_launcher(by_code[c.code], c.code) if c.code in by_code else "NULL"
+                _reduce_launcher(op.name, by_code[c.code], c.code) if c.code in by_code else "NULL"
                 for c in COMPUTE
             ),
         ),
     )
 
 
-def _reduce_launcher(monoid: Monoid, code: str) -> str:
-    storage = ("bool",) if monoid.bits else STORAGE[code]
-    return f"ops_reduce_launch<{', '.join((monoid.symbol, *storage))}>"
+def _reduce_launcher(op: str, kernel: AccumulateKernel, code: str) -> str:
+    storage = ("bool",) if kernel.input.cls == BOOL else STORAGE[code]
+    return f"ops_reduce_launch<{', '.join((f'ops_{op}::{kernel.symbol}', *storage))}>"
 
 
 def _monoid(
@@ -286,6 +301,8 @@ def _monoid(
         ),
         identity=accumulate.identity_values(kernel, wide.code),
         outputs=tuple(ctype for ctype, _ in finish),
+        results=tuple(f"{ctype} &y{k}" for k, (ctype, _) in enumerate(finish)),
         finish=tuple(f"y{k} = {value};" for k, (_, value) in enumerate(finish)),
-        bits=bits,
+        positions="true" if accumulate.reads(kernel.map, "i") else "false",
+        scalars=len(kernel.scalars),
     )

@@ -31,9 +31,9 @@ DEPTH = 2  # adjoints of adjoints of a formula that is not linear in its reads: 
 class Axis:
     """One axis in ``dims``: a size name, or an expression (of outputs).
 
-    ``many(A)`` (or a leading ``B``) is a group: all axes before the others, or, of two groups, those
-    before and after the axis that parameter ``dim`` names. ``fits(A)`` is a group whose sizes are at
-    least those of A; the rest is not touched. ``maybe(N)`` may be absent.
+    ``many(A)`` (or a leading ``B``) is a group: all axes before the others, or, of two groups,
+    those before and after the axis that parameter ``dim`` names. ``fits(A)`` is a group whose sizes
+    are at least those of A; the rest is not touched. ``maybe(N)`` may be absent.
     """
 
     size: Node
@@ -45,7 +45,9 @@ class Axis:
     def text(self) -> str:
         """As written in ``dims``."""
         body = fm.unparse(self.size)
-        word = "fits" if self.at_least else "many" if self.group else "maybe" if self.optional else ""
+        word = (
+            "fits" if self.at_least else "many" if self.group else "maybe" if self.optional else ""
+        )
         return f"{word}({body})" if word else body
 
     @property
@@ -244,7 +246,9 @@ class _Analysis:
                 if name not in axes:
                     axes[name] = tuple(Axis(self._bare(i, name)) for i in item.index)
                 if len(axes[name]) != len(item.index):
-                    raise FormulaError(f"'{fm.unparse(item)}' needs {len(axes[name])} subscripts", item.col)
+                    raise FormulaError(
+                        f"'{fm.unparse(item)}' needs {len(axes[name])} subscripts", item.col
+                    )
         sizes: dict[str, Node] = {}
         taken = self.params | set(self.let) | {a.name for v in axes.values() for a in v}
         out = list(axes[OUT])
@@ -451,16 +455,25 @@ def _family(op: OpDef, depth: int = DEPTH) -> _Family:
     return family
 
 
+def _inherited(op: OpDef, tensor: str) -> str:
+    """What an adjoint of ``op`` calls its tensor: an adjoint's own cotangent gets a number."""
+    if tensor != GRAD:
+        return tensor
+    taken = {p.name for p in op.schema.params}
+    return next(f"{GRAD}_{k}" for k in range(1, len(taken) + 2) if f"{GRAD}_{k}" not in taken)
+
+
 def _tensor_adjoints(program: Program, tensor: str, adjoints: list[_Adjoint]) -> Node:
     """The cotangent of one tensor; new adjoint ops go to ``adjoints``."""
     total: Node = ZERO
+    given: dict[str, Node] = {_inherited(program.op, GRAD): Name(GRAD)}
     if tensor == program.start:
         if not program.replace:
             total = Name(program.cotangent)
         else:
             adjoints.append(_Adjoint(adjoint_start(program), None))
             g = Name(program.cotangent)
-            total = _call(adjoints[-1].op, g, {}, Attr(Name(tensor), "shape"))
+            total = _call(adjoints[-1].op, g, given, Attr(Name(tensor), "shape"))
     reads = [r for r in program.reads if r.tensor == tensor]
     for k, read in enumerate(reads):
         partial = _partial(program, read)
@@ -470,7 +483,7 @@ def _tensor_adjoints(program: Program, tensor: str, adjoints: list[_Adjoint]) ->
         found = adjoint(program, read, partial, suffix)
         adjoints.append(_Adjoint(found, read))
         shape = Attr(Name(tensor), "shape")
-        total = add(total, _call(found, Name(program.cotangent), {}, shape))
+        total = add(total, _call(found, Name(program.cotangent), given, shape))
     return total
 
 
@@ -517,8 +530,9 @@ def _plain(node: Node, read: Read) -> Node:
 
 def adjoint(program: Program, read: Read, partial: Node, suffix: str) -> OpDef:
     """The hidden op that sums ``partial`` over the loops into ``read``'s place."""
-    op = program.op
-    items: dict[str, Node] = {r.name: r.item for r in program.reads}
+    items: dict[str, Node] = {
+        r.name: Item(Name(_inherited(program.op, r.tensor)), r.index) for r in program.reads
+    }
     term = fm.substitute(partial, items)
     in_finish = read.name in fm.names(program.finish)
     loops = program.outer if in_finish else program.loops
@@ -526,7 +540,9 @@ def adjoint(program: Program, read: Read, partial: Node, suffix: str) -> OpDef:
     if program.picked is not None or program.fold in ARG_FOLDS:
         kind = ARG_FOLDS.get(program.fold, program.fold)
         found = fm.substitute(program.term, items)
-        value = Call("pick", (term, Fold(kind, found, tuple((v.var, v.extent) for v in program.inner))))
+        value = Call(
+            "pick", (term, Fold(kind, found, tuple((v.var, v.extent) for v in program.inner)))
+        )
     else:
         bare = [i.id if isinstance(i, Name) else "" for i in read.index]
         gather = len(set(bare)) == len(bare) and set(bare) <= {v.var for v in loops}
@@ -547,8 +563,11 @@ def _hidden(
     program: Program, suffix: str, target: Item, value: Node, axes: tuple[Axis, ...], start: bool
 ) -> OpDef:
     op = program.op
-    used = {t.base.id for n in (target, value) for t in _items(n, {p.name for p in op.schema.tensors})}  # type: ignore[union-attr]
-    tensors = [p for p in op.schema.tensors if p.name in used and p.name != GRAD]
+    renamed = {_inherited(op, p.name): p for p in op.schema.tensors}
+    known = set(renamed)
+    used = {n.id for t in (target, value) for n in fm.walk(t) if isinstance(n, Name)} & known
+    used |= _for_sizes(program, used, axes, (target, value)) & known
+    tensors = [replace(p, name=name) for name, p in renamed.items() if name in used]
     others = [p for p in op.schema.params if not p.type.base == "Tensor" and p.name != SIZE]
     params = (
         Param(GRAD, Type("Tensor")),
@@ -558,18 +577,23 @@ def _hidden(
     )
     out_axes = tuple(a.text for a in program.dims[OUT])
     size_axes = tuple(a.text for a in axes)
-    dims = {GRAD: out_axes, **{p.name: tuple(a.text for a in program.dims[p.name]) for p in tensors}}
+    dims = {GRAD: out_axes}
+    for p in tensors:
+        dims[p.name] = tuple(a.text for a in program.dims[renamed[p.name].name])
     dims |= {SIZE: size_axes, OUT: size_axes}
-    outside = {k: f for k, f in op.outside.items() if k in used}
+    outside = {_inherited(op, k): f for k, f in op.outside.items() if _inherited(op, k) in used}
     if any(_affine_place(i) for i in program.target):  # what was not written has no cotangent
         outside[GRAD] = Formula("0", ZERO, op.place)
     formula = f"{fm.unparse(target)} = {fm.unparse(value)}"
     name = f"{op.name}_adjoint_{suffix}"
     args = (GRAD, *(p.name for p in tensors if p.name not in op.dtype.classes))
+    positions = {p.name for p in tensors if p.name in op.dtype.classes}
     checks = tuple(
-        (f, e) for f, e in op.check if set(fm.names(f.node)) & {p.name for p in tensors if p.name in op.dtype.classes}
+        (f, e)
+        for f, e in op.check
+        if set(fm.names(f.node)) & positions
         and not any(isinstance(n, Attr) for n in fm.walk(f.node))
-    )  # fmt: skip
+    )
     return replace(
         op,
         schema=Schema(name, params, ("",)),
@@ -582,6 +606,30 @@ def _hidden(
         doc={"short": f"Adjoint of {op.name} with respect to {suffix}."}, samples=(),
         text=f"{op.text}\n# {name}",
     )  # fmt: skip
+
+
+def _for_sizes(
+    program: Program, used: set[str], axes: tuple[Axis, ...], formulas: tuple[Node, ...]
+) -> set[str]:
+    """Tensors that are needed for a size alone."""
+    op = program.op
+    bound = {a.name for t, v in program.dims.items() if _inherited(op, t) in used for a in v}
+    bound |= {a.name for a in axes}
+    bound |= {a.name for a in program.dims[OUT]}
+    todo = [n for f in formulas for n in fm.names(f)]
+    wanted: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name not in wanted:
+            wanted.add(name)
+            todo += fm.names(program.let[name]) if name in program.let else []
+    found: set[str] = set()
+    for tensor, sizes in program.dims.items():
+        missing = {a.name for a in sizes if a.name} & wanted - bound
+        if tensor not in (OUT, SIZE) and missing:
+            found.add(_inherited(op, tensor))
+            bound |= {a.name for a in sizes}
+    return found
 
 
 def _affine_place(i: Node) -> bool:
@@ -597,18 +645,19 @@ def _adjoint_gradients(
         return {GRAD: _call(a.op, Name("g"), {}, Attr(Name(GRAD), "shape"))}
     if not _multilinear(program, a.read):
         return _general_gradients(a.op, family, depth)
-    swap: dict[str, Node] = {a.read.tensor: Name("g")}
+    op = program.op
+    tensors = [p.name for p in a.op.schema.tensors]
+    swap: dict[str, Node] = {_inherited(op, a.read.tensor): Name("g")}
     grads: dict[str, Node] = {}
     for b in adjoints:
-        if b.read is not None and b is not a and b.read.tensor in {p.name for p in a.op.schema.tensors}:
-            size = Attr(Name(b.read.tensor), "shape")
-            grads[b.read.tensor] = _call(b.op, Name(GRAD), swap, size)
+        name = _inherited(op, b.read.tensor) if b.read is not None and b is not a else ""
+        if name in tensors:
+            grads[name] = _call(b.op, Name(GRAD), swap, Attr(Name(name), "shape"))
     if _only_term(program, a.read):
         grads[GRAD] = _forward(program, swap)
     else:
         grads[GRAD] = _transposed(a.op, family)
-    order = [p.name for p in a.op.schema.tensors]
-    return {k: grads[k] for k in order if k in grads}
+    return {k: grads[k] for k in tensors if k in grads}
 
 
 def _multilinear(program: Program, read: Read) -> bool:
@@ -679,9 +728,10 @@ def _forward(program: Program, swap: Mapping[str, Node]) -> Call:
     args: list[Node] = []
     kwargs: list[tuple[str, Node]] = []
     for p in program.op.schema.params:
-        value: Node = Name(p.name)
+        value: Node = Name(p.name) if p.name != SIZE else Attr(Name(GRAD), "shape")
         if p.type.is_tensor:
-            value = Nil() if p.type.optional else swap.get(p.name, Name(p.name))
+            name = _inherited(program.op, p.name)
+            value = Nil() if p.type.optional else swap.get(name, Name(name))
         if p.kwonly:
             kwargs.append((p.name, value))
         else:

@@ -14,6 +14,7 @@ from ..intrinsics import table
 from ..opdef import Accumulate, Body, OpDef, Out, Reduce, Scan
 from .algebra import ZERO, add, is_num, mul, simplify, where
 from .gradient import gradient
+from .rows import Rows, gradients
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,8 @@ def _derived(op: OpDef) -> dict[str, Node]:
                 return _pointwise(op)
             case Reduce(acc=acc):
                 return _additive(op, acc)
+            case Rows():
+                return gradients(op, [t for t in float_tensors(op) if t not in op.grad])
             case _:
                 return {}
     except FormulaError as e:

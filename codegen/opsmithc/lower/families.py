@@ -12,13 +12,27 @@ from typing import Any
 
 from .. import centry, dtypes, emit, paths, pytext
 from ..derive.op import Derived
+from ..derive.rows import Rows, recognise
 from ..opdef import Body, Compose, Index, OpDef, Out, Reduce, Reference, Scan, View
 from . import pointwise
+
+
+def by_structure(ops: Sequence[OpDef], base: Sequence[OpDef] = ()) -> tuple[OpDef, ...]:
+    """Ops whose bodies have the structure of a family: one row kernel, or one element-wise one."""
+    known: dict[str, OpDef] = {}
+    for op in (*ops, *base):
+        for name in (op.name, *op.alias):
+            known.setdefault(name, op)
+    return tuple(recognise(op, known) for op in ops)
 
 
 def kernel_contexts(d: Derived) -> list[tuple[str, Any]]:
     """(template, context) of the op's kernel file; empty for compositions."""
     match d.op.meaning:
+        case Rows():
+            from . import rows
+
+            return [("c/rows.c.j2", rows.render_context(d))]
         case Out():
             return [("c/pointwise.c.j2", pointwise.render_context(d))]
         case Reduce():
@@ -56,6 +70,10 @@ def axes(op: OpDef) -> tuple[str, ...]:
 def entries(d: Derived) -> tuple[list[str], list[centry.Entry]]:
     """C entry points and the externs they need."""
     match d.op.meaning:
+        case Rows():
+            from . import rows_text
+
+            return rows_text.entries(d)
         case Out():
             return centry.pointwise(d)
         case Reduce() | Scan():
@@ -68,6 +86,10 @@ def entries(d: Derived) -> tuple[list[str], list[centry.Entry]]:
 def function_text(d: Derived) -> list[str]:
     """The op's Python text."""
     match d.op.meaning:
+        case Rows():
+            from . import rows_text
+
+            return rows_text.function_text(d)
         case Out():
             return pytext.pointwise_text(d)
         case Body():

@@ -56,8 +56,8 @@ STATUS = {
 }  # fmt: skip
 # Names of the generated functions' own variables: a registry's sizes and loops must not take them.
 RESERVED = frozenset(
-    "T acc arg args arguments axis best compute count direct dtype element hi indices into k kernels lo "
-    "ndim operands part ready rest result row run shape typed v whole".split()
+    "BLOCK T acc arg args arguments axis best compute count direct dtype element hi indices into k "
+    "kernels lo ndim operands part ready rest result row run shape typed v whole".split()
 )
 RULES = {
     "int_to_float": "OPS_RULE_INT_TO_FLOAT", "int_to_long": "OPS_RULE_INT_TO_LONG",
@@ -279,7 +279,7 @@ class Loops:
             fm.unparse(i): Bound(i, axis.size)
             for axes, index in places for axis, i in zip(axes, index, strict=True)
             if not isinstance(i, Name) and affine(i, self.variables) is not None
-            and not any(isinstance(n, Item) and isinstance(n.base, Name) and n.base.id in p.dims for n in fm.walk(i))
+            and not any(isinstance(n, Item) for n in fm.walk(i))
         }  # fmt: skip
         return list(found.values())
 
@@ -403,10 +403,11 @@ class Loops:
         else:
             text = f"{t}[{self.ints.offset(t, read.index)}]"
         if self.guarded(read):
-            tests = [
-                f"{self.ints.text(i, 10)} >= 0 && {self.ints.text(i, 10)} < {self.ints.text(a.size)}"
-                for i, a in zip(read.index, self.p.dims[t], strict=True) if not isinstance(i, Name)
-            ]  # fmt: skip
+            tests = []
+            for i, axis in zip(read.index, self.p.dims[t], strict=True):
+                if not isinstance(i, Name):
+                    place = self.ints.text(i, 10)
+                    tests.append(f"{place} >= 0 && {place} < {self.ints.text(axis.size, 9)}")
             outside = Printer(self.code, {}).value(self.p.op.outside[t].node, COMMON)
             text = f"({' && '.join(tests)} ? {text} : {outside})"
         return text
@@ -482,18 +483,23 @@ class Loops:
             base = f"{r.tensor}_at{r.name.partition('#')[2]}"
             self.w(f"const int64_t {base} = {self.ints.offset(r.tensor, at_zero)};")
 
-    def along(self, var: str, reads: Sequence[Read], body: Callable[[Mapping[str, str]], Sequence[str]]) -> None:
+    def along(
+        self, var: str, reads: Sequence[Read], body: Callable[[Mapping[str, str]], Sequence[str]],
+        lo: str = "0", hi: str = "",
+    ) -> None:  # fmt: skip
         """The innermost loop, once more for each common step: those vectorise."""
         steps = self.steps(reads, var)
         if steps is None or any(self.guarded(r) for r in reads):
-            self.loop(var)
+            state = self.state()
+            self.loop(var, lo, hi)
             self.w(*body({r.name: self.element(r) for r in reads}))
+            self.leave(state)
             return
         self.bases(reads, var)
         texts = {k: self.ints.text(s, 11) for k, s in steps.items()}
         variable = sorted({s for s in texts.values() if not s.isdigit()})
         cases = ["1", "2", ""] if len(variable) == 1 and variable[0].isidentifier() else [""]
-        first, last = self.span(var)
+        first, last = self.span(var, lo, hi)
         state = self.state()
         for k, case in enumerate(cases):
             if len(cases) > 1:
@@ -563,9 +569,15 @@ class Loops:
         size = self.ints.text(self.extent[last])
         if p.fold == "":
             steps = self.steps(reads, last)
-            if self.code in BY_SIZE and steps and list(steps.values()) == [Num(1)] and not self.guarded(reads[0]):
+            if (
+                self.code in BY_SIZE
+                and steps
+                and list(steps.values()) == [Num(1)]
+                and not self.guarded(reads[0])
+            ):
                 self.bases(reads, last)
-                w(f"memcpy(acc, {reads[0].tensor} + {reads[0].tensor}_at0, (size_t){size} * sizeof *acc);")
+                source = f"{reads[0].tensor} + {reads[0].tensor}_at0"
+                w(f"memcpy(acc, {source}, (size_t){size} * sizeof *acc);")
             else:
                 self.along(last, reads, lambda v: [f"acc[{last}] = {self.value(p.term, v)};"])
         else:
@@ -609,19 +621,19 @@ class Loops:
             w(f"{self.ctype} acc = {self.identity()};")
             state = self.state()
             run = p.inner[-1].var if p.inner else ""
-            steps = self.steps(reads, run) if run else None
-            contiguous = (
-                p.fold == "sum" and isinstance(p.term, Name) and steps is not None
-                and list(steps.values()) == [Num(1)] and not self.guarded(reads[0])
-                and not any(run in self.depends(b.subscript) for b in self.bounds)
-            )  # fmt: skip
-            for v in p.inner[:-1] if run else ():
+            summed = self._run_of_loops(reads)
+            for v in p.inner[: -summed or -1] if run else ():
                 self.loop(v.var)
-            if contiguous:
+            if summed:
                 self.sums = True
-                self.bases(reads, run)
-                count = self.ints.text(self.extent[run])
-                w(f"acc += loops_{self.code}_run({count}, {reads[0].tensor} + {reads[0].tensor}_at0);")
+                at_zero = {v.var: Num(0) for v in p.inner[-summed:]}
+                index = [simplify(fm.substitute(i, at_zero)) for i in reads[0].index]
+                place = position(p.dims[reads[0].tensor], index)
+                first = f"{reads[0].tensor} + {self.ints.text(place, 9)}"
+                count: Node = Num(1)
+                for v in p.inner[-summed:]:
+                    count = mul(count, v.extent)
+                w(f"acc += loops_{self.code}_run({self.ints.text(count)}, {first});")
             elif run:
                 self.along(run, reads, lambda v: self._accumulate("acc", v))
             self.leave(state)
@@ -629,58 +641,197 @@ class Loops:
         w(f"out[{self.ints.offset(OUT, p.target)}] = {self.value(p.finish, values, acc)};")
         self.advance(outer)
 
+    def _run_of_loops(self, reads: Sequence[Read]) -> int:
+        """How many of the innermost loops walk one contiguous run that is merely summed."""
+        p = self.p
+        if (
+            p.fold != "sum"
+            or not isinstance(p.term, Name)
+            or len(reads) != 1
+            or self.guarded(reads[0])
+        ):
+            return 0
+        axes, index = p.dims[reads[0].tensor], reads[0].index
+        bounded = {v for b in self.bounds for v in self.depends(b.subscript)}
+        n = 0
+        while n < min(len(p.inner), len(index)):
+            loop, i, axis = p.inner[-1 - n], index[-1 - n], axes[-1 - n]
+            others = [x for d, x in enumerate(index) if d != len(index) - 1 - n]
+            parts = affine(i, self.variables)
+            whole = i == Name(loop.var) and axis.size == loop.extent
+            if (
+                loop.var in bounded
+                or any(loop.var in self.depends(x) for x in others)
+                or parts is None
+            ):
+                return n
+            if parts[0] != {loop.var: Num(1)} or loop.var in self.depends(parts[1]):
+                return n
+            n += 1
+            if not whole:
+                return n
+        return n
+
     def _select(self) -> None:
         """Find the largest (or smallest) element of a window, then use its place."""
         p, w = self.p, self.w
-        bare = [i.id for i in p.target if isinstance(i, Name)]
+        rows = self._moves_alike()
         outer = [v.var for v in p.outer]
-        parallel = [v for v in outer if v in bare] if p.scatter else outer
+        parallel = self._shared()
         if parallel:
             self.decode(parallel)
         else:
             w.open("for (int64_t row = lo; row < hi; ++row)")
-        for v in outer:
+        for v in outer[:-1] if rows else outer:
             if v not in parallel:
                 self.loop(v)
+        if rows:
+            self._select_row(outer[-1])
+        else:
+            self._select_element()
+        w.close(1)
+        self.advance(parallel)
+
+    def _shared(self) -> list[str]:
+        """Loops of a selection that threads share."""
+        p = self.p
+        bare = [i.id for i in p.target if isinstance(i, Name)]
+        outer = [v.var for v in p.outer[:-1]] if self._moves_alike() else [v.var for v in p.outer]
+        return [v for v in outer if v in bare] if p.scatter else outer
+
+    def _moves_alike(self) -> bool:
+        """Is what is used of the place found one offset, the same for a whole row of windows?"""
+        p = self.p
+        reads = self.reads(p.term)
+        if not p.outer or not isinstance(p.term, Name) or len(reads) != 1:
+            return False
+        last, read = p.outer[-1].var, reads[0]
+        if any(last in self.depends(v.extent) for v in p.inner) or self.steps(reads, last) is None:
+            return False
+        if any(self.steps(reads, v.var) is None for v in p.inner):
+            return False
+        folded = {v.var for v in p.inner}
+        touched = [bool(self.depends(i) & folded) for i in read.index]
+        if touched != sorted(touched):
+            return False
+        used = (
+            [(p.dims[r.tensor], r.index) for r in self.reads(p.picked)]
+            if p.picked is not None
+            else []
+        )
+        used += [(p.dims[OUT], p.target)] if p.scatter else []
+        used = [x for x in used if any(self.depends(i) & folded for i in x[1])]
+        sizes = [a.size for a in p.dims[read.tensor]]
+        return all([a.size for a in axes] == sizes and index == read.index for axes, index in used)
+
+    def _better(self, v: str, best: str) -> str:
+        symbol = ">" if self.p.fold.endswith("max") else "<"
+        return f"{v} {symbol} {best}" + (f" || {v} != {v}" if self.code in FLOATS else "")
+
+    def _select_row(self, last: str) -> None:
+        """A row of windows at a time: no branches, so that it vectorises."""
+        p, w = self.p, self.w
+        reads = self.reads(p.term)
+        size = self.ints.text(self.extent[last])
+        worst = Printer(self.code, {}).literal(-fm.INF if p.fold.endswith("max") else fm.INF)
+        w.open(f"for (int64_t start = 0; start < {size}; start += BLOCK)")
+        w(f"const int64_t stop = ops_smaller({size}, start + BLOCK);")
+        place = "int64_t" if self.code in ("f64", "i64") else "int32_t"  # vectors of one width
+        w(
+            f"{self.ctype} best[BLOCK];",
+            f"{place} place[BLOCK]; /* relative to the window's first */",
+        )
         state = self.state()
+        w.open("for (int64_t k = 0; k < stop - start; ++k)")
+        w(f"best[k] = {worst};", "place[k] = -1;")
+        self.leave(state)
+        for v in p.inner:
+            self.loop(v.var)
+        here: Node = Num(0)
+        for v in p.inner:
+            steps = self.steps(reads, v.var)
+            assert steps is not None
+            here = add(here, mul(Name(v.var), steps[reads[0].name]))
+        w(f"const {place} here = ({place}){self.ints.text(here, 20)};")
+
+        def body(values: Mapping[str, str]) -> list[str]:
+            best = f"best[{last} - start]"
+            at_ = f"place[{last} - start]"
+            return [
+                f"const {self.ctype} v = {self.value(p.term, values)};",
+                f"const int better = {at_} < 0 || {self._better('v', best)};",
+                f"{best} = better ? v : {best};",
+                f"{at_} = better ? here : {at_};",
+            ]
+
+        self.along(last, reads, body, "start", "stop")
+        self.leave(state)
+        self.open(last, "start", "stop")
+        found = f"place[{last} - start]"
+        if p.scatter:
+            w.open(f"if ({found} >= 0)")
+        at_first: dict[str, Node] = {v.var: Num(0) for v in p.inner}
+
+        def element(tensor: str, index: Sequence[Node]) -> str:
+            moved = any(self.depends(i) & set(at_first) for i in index)
+            text = self.ints.offset(tensor, [simplify(fm.substitute(i, at_first)) for i in index])
+            return f"{tensor}[{text}{f' + {found}' if moved else ''}]"
+
+        self._use(
+            element, f"best[{last} - start]", self._flat(reads[0], at_first, f" + {found}"), found
+        )
+        self.leave(state)
+
+    def _select_element(self) -> None:
+        """One window at a time, where windows of a row differ in size."""
+        p, w = self.p, self.w
         inner = [v.var for v in p.inner]
         names = {v: f"best_{v}" for v in inner}
-        w(f"{self.ctype} best = 0;", f"int64_t {', '.join(f'{n} = -1' for n in names.values())};")
+        worst = Printer(self.code, {}).literal(-fm.INF if p.fold.endswith("max") else fm.INF)
+        w(f"{self.ctype} best = {worst};")
+        w(f"int64_t {', '.join(f'{n} = -1' for n in names.values())};")
+        state = self.state()
         for v in inner:
             self.loop(v)
         reads = self.reads(p.term)
-        v = self.value(p.term, {r.name: self.element(r) for r in reads})
-        w(f"const {self.ctype} v = {v};")
-        symbol = ">" if p.fold.endswith("max") else "<"
-        nan = " || v != v" if self.code in FLOATS else ""
+        w(f"const {self.ctype} v = {self.value(p.term, {r.name: self.element(r) for r in reads})};")
         first = names[inner[0]]
-        w.open(f"if ({first} < 0 || v {symbol} best{nan})")
+        w.open(f"if ({first} < 0 || {self._better('v', 'best')})")
         w("best = v;", *(f"{n} = {k};" for k, n in names.items()))
         self.leave(state)
         self.known |= set(inner)
-        found = {k: Name(n) for k, n in names.items()}
+        found: dict[str, Node] = {k: Name(n) for k, n in names.items()}
+        if p.scatter:
+            w.open(f"if ({first} >= 0)")
 
-        def at_best(index: Iterable[Node]) -> list[Node]:
-            return [fm.substitute(i, found) for i in index]
+        def element(tensor: str, index: Sequence[Node]) -> str:
+            return f"{tensor}[{self.ints.offset(tensor, [fm.substitute(i, found) for i in index])}]"
 
+        self._use(element, "best", self._flat(reads[0], found, ""), first)
+        self.leave(state)
+
+    def _flat(self, read: Read, found: Mapping[str, Node], moved: str) -> str:
+        """Flat position of the selected element over the axes that the fold walks."""
+        folded = {v.var for v in self.p.inner}
+        flat: Node = Num(0)
+        for axis, i in zip(self.p.dims[read.tensor], read.index, strict=True):
+            if self.depends(i) & folded:
+                flat = add(mul(flat, axis.size), simplify(fm.substitute(i, found)))
+        return self.ints.text(flat, 9) + moved
+
+    def _use(
+        self, element: Callable[[str, Sequence[Node]], str], best: str, flat: str, found: str
+    ) -> None:
+        """Write what was selected, or what stands at its place."""
+        p, w = self.p, self.w
+        out = element(OUT, p.target)
         if p.picked is None:
-            place = self.ints.offset(OUT, p.target)
-            w(f"out[{place}] = best;")
-            flat: Node = Num(0)
-            for axis, i in zip(p.dims[reads[0].tensor], at_best(reads[0].index), strict=True):
-                if self.depends(reads[0].index[p.dims[reads[0].tensor].index(axis)]) & set(inner):
-                    flat = add(mul(flat, axis.size), i)
-            w(f"indices[{place}] = {self.ints.text(flat)};")
-        else:
-            values = {
-                r.name: f"{r.tensor}[{self.ints.offset(r.tensor, at_best(r.index))}]"
-                for r in self.reads(p.picked)
-            }  # fmt: skip
-            place = self.ints.offset(OUT, at_best(p.target))
-            sign = "+=" if p.scatter else "="
-            w(f"out[{place}] {sign} {self.value(p.picked, values)};")
-        w.close(1)
-        self.advance(parallel)
+            w(f"{out} = {best};", f"indices[{out.removeprefix('out[')} = {flat};")
+            return
+        value = self.value(
+            p.picked, {r.name: element(r.tensor, r.index) for r in self.reads(p.picked)}
+        )
+        w(f"{out} += {value};" if p.scatter else f"{out} = {found} < 0 ? 0 : {value};")
 
     def _scatter(self) -> None:
         """Write at computed places, in parallel over loops that name an axis of the result."""
@@ -710,15 +861,19 @@ class Loops:
             w.close(0)
 
     def schedule(self) -> tuple[list[str], list[str], str]:
-        """Loops shared among threads, the rest in order, and the innermost (not in the rest when
-        it is the shared one).
+        """Loops that threads share, the others in order, and the innermost of all.
+
+        The innermost is not among the others when it is the one that threads share.
         """
         p = self.p
         loops = [v.var for v in p.loops]
         bare = [i.id for i in p.target if isinstance(i, Name)]
         used = {v for x in self.extent.values() for v in self.depends(x)}
         used |= {v for k in p.let if self.needed(k) for v in self.depends(Name(k))}
-        places = [(p.dims[OUT], p.target), *((p.dims[r.tensor], r.index) for r in self.reads(p.term))]
+        places = [
+            (p.dims[OUT], p.target),
+            *((p.dims[r.tensor], r.index) for r in self.reads(p.term)),
+        ]
 
         def score(v: str) -> int:
             total = 0
@@ -742,8 +897,7 @@ class Loops:
         """How many rows the kernel's range counts."""
         p = self.p
         if p.picked is not None or p.indices:
-            bare = [i.id for i in p.target if isinstance(i, Name)]
-            names = [v.var for v in p.outer if not p.scatter or v.var in bare]
+            names = self._shared()
         elif p.scatter:
             parallel, order, inner = self.schedule()
             names = parallel or ([inner] if inner and inner not in order else [])
@@ -754,6 +908,43 @@ class Loops:
         for v in names:
             total = mul(total, self.extent[v])
         return total
+
+
+def without_last_group(p: Program) -> tuple[Program, str] | None:
+    """The program where the axis `dim` is the last: the group of axes after it has size 1."""
+    axes = p.dims[OUT]
+    if sum(a.group for a in axes) != 2 or not isinstance(p.target[-1], Name):
+        return None
+    var, size = p.target[-1].id, axes[-1].name
+    tensors = [t for t, v in p.dims.items() if sum(a.group for a in v) == 2]
+
+    def drop(node: Node) -> Node:
+        if isinstance(node, Item) and isinstance(node.base, Name) and node.base.id in tensors:
+            return replace(node, index=node.index[:-1])
+        return node
+
+    def shorter(r: Read) -> Read:
+        index = r.index[:-1] if r.tensor in tensors else r.index
+        return replace(r, index=tuple(fm.transform(i, drop) for i in index))
+
+    short = replace(
+        p,
+        dims={t: v[:-1] if t in tensors else v for t, v in p.dims.items()},
+        outer=tuple(v for v in p.outer if v.var != var),
+        target=tuple(fm.transform(i, drop) for i in p.target[:-1]),
+        reads=tuple(shorter(r) for r in p.reads),
+    )
+    return short, size
+
+
+def last_axis_first(
+    short: tuple[Program, str], code: str, lines: tuple[str, ...]
+) -> tuple[tuple[str, ...], Node]:
+    """Kernel statements with a case of their own where `dim` is the last axis, and its rows."""
+    loops = Loops(short[0], code)
+    body = loops.write()
+    text = (f"if ({short[1]} == 1) {{", *(f"    {x}" for x in body), "    return;", "}", *lines)
+    return text, loops.rows()
 
 
 # Structures --------------------------------------------------------------------------------------
@@ -797,7 +988,10 @@ def match_gemm(p: Program) -> Gemm | None:
     bias = _bias(p)
     if p.finish != Name(ACC) and (bias is None or not n or bias.index != (Name(n[0]),)):
         return None
-    one = lambda v: loops[v[0]] if v else None  # noqa: E731
+
+    def one(v: list[str]) -> Loop | None:
+        return loops[v[0]] if v else None
+
     return Gemm(a, b, one(batch), one(m), one(n), loops[k], bias)
 
 
@@ -808,7 +1002,12 @@ def _product(p: Program) -> tuple[Read, Read] | None:
     match p.term:
         case Binary(op="*", left=Name(id=a), right=Name(id=b)):
             x, y = p.read(a), p.read(b)
-            if x and y and x.tensor != y.tensor and not (p.integral(x.tensor) or p.integral(y.tensor)):
+            if (
+                x
+                and y
+                and x.tensor != y.tensor
+                and not (p.integral(x.tensor) or p.integral(y.tensor))
+            ):
                 return x, y
     return None
 
@@ -853,7 +1052,11 @@ def match_conv(p: Program) -> Conv | None:
     places = {r.tensor: r.index for r in factors} | {OUT: p.target}
     variables = frozenset(v.var for v in p.loops)
     extent = {v.var: v.extent for v in p.loops}
-    windows = [t for t, index in places.items() if len(index) > 2 and all(_window(i, variables) for i in index[2:])]
+    windows = [
+        t
+        for t, index in places.items()
+        if len(index) > 2 and all(_window(i, variables) for i in index[2:])
+    ]
     if len(windows) != 1:
         return None
     image = windows[0]
@@ -868,7 +1071,9 @@ def match_conv(p: Program) -> Conv | None:
     ):
         if "" in y or "" in w or index[0] != Name(y[0]) or y[1] != w[0]:
             continue
-        if any(set(part[0]) != {y[2 + d], w[2 + d]} for d, part in enumerate(parts) if part is not None):
+        if any(
+            set(part[0]) != {y[2 + d], w[2 + d]} for d, part in enumerate(parts) if part is not None
+        ):
             continue
         channel = index[1]
         og = _channel_groups(channel, y[1], w[1])
@@ -877,7 +1082,9 @@ def match_conv(p: Program) -> Conv | None:
         if {*y, *w} != set(variables):
             return None
         bias = _bias(p)
-        if p.finish != Name(ACC) and (bias is None or image == OUT or weight == OUT or bias.index != (Name(y[1]),)):
+        if p.finish != Name(ACC) and (
+            bias is None or image == OUT or weight == OUT or bias.index != (Name(y[1]),)
+        ):
             return None
         outside = p.op.outside.get(image)
         if image != OUT and (outside is None or not is_num(outside.node, 0)):
@@ -904,7 +1111,11 @@ def _window(i: Node, variables: frozenset[str]) -> bool:
 def _channel_groups(channel: Node, o: str, c: str) -> Node | None:
     """``og`` of ``o // og * Cg + c``."""
     match channel:
-        case Binary(op="+", left=Binary(op="*", left=Binary(op="//", left=Name(id=a), right=og)), right=Name(id=b)):
+        case Binary(
+            op="+",
+            left=Binary(op="*", left=Binary(op="//", left=Name(id=a), right=og)),
+            right=Name(id=b),
+        ):
             return og if (a, b) == (o, c) else None
     return None
 
@@ -966,18 +1177,24 @@ class _File:
     def by_size(self) -> bool:
         """Are values moved only?"""
         p = self.program
-        return p.fold == "" and p.picked is None and isinstance(p.term, Name) and p.finish == Name(ACC) and (
-            (r := p.read(p.term.id)) is not None and not p.integral(r.tensor) and (p.replace or not p.start)
-            and not any(Loops(p, "u8").guarded(r) for r in p.reads)
-        ) and not (p.scatter and not p.replace)  # fmt: skip
+        if p.fold or p.picked is not None or p.finish != Name(ACC) or (p.scatter and not p.replace):
+            return False
+        read = p.read(p.term.id) if isinstance(p.term, Name) else None
+        if read is None or p.integral(read.tensor):
+            return False
+        return not any(Loops(p, "u8").guarded(r) for r in p.reads)
 
     def codes(self) -> tuple[str, ...]:
         """Element types that get a kernel."""
         p = self.program
         if self.by_size:
             return tuple(BY_SIZE)
-        divides = any(isinstance(n, Binary) and n.op == "/" for n in (*fm.walk(p.term), *fm.walk(p.finish)))
-        calls = any(isinstance(n, Call) and n.fn != "where" for n in (*fm.walk(p.term), *fm.walk(p.finish)))
+        divides = any(
+            isinstance(n, Binary) and n.op == "/" for n in (*fm.walk(p.term), *fm.walk(p.finish))
+        )
+        calls = any(
+            isinstance(n, Call) and n.fn != "where" for n in (*fm.walk(p.term), *fm.walk(p.finish))
+        )
         if is_adjoint(self.op) or self.conv or divides or calls:
             return FLOATS
         return ALL if p.replace else NUMBERS
@@ -985,20 +1202,40 @@ class _File:
     def kernels(self) -> tuple[list[Kernel], _Rows]:
         found: list[Kernel] = []
         rows: Node = Num(1)
+        at_end: Node = Num(1)
         loops: Loops | None = None
+        short = None if self.gemm or self.conv else without_last_group(self.program)
         for code in self.codes():
             ctype = BY_SIZE.get(code) or BY_CODE[code].ctype
             if self.gemm and code in FLOATS:
-                found.append(Kernel(f"product_{code}", ctype, tuple(gemm_lines(self.gemm, code, self.ints)), False))
+                found.append(
+                    Kernel(
+                        f"product_{code}",
+                        ctype,
+                        tuple(gemm_lines(self.gemm, code, self.ints)),
+                        False,
+                    )
+                )
                 continue
             if self.conv:
-                found.append(Kernel(f"convolve_{code}", ctype, tuple(conv_lines(self.conv, code, self.ints)), False))
+                found.append(
+                    Kernel(
+                        f"convolve_{code}",
+                        ctype,
+                        tuple(conv_lines(self.conv, code, self.ints)),
+                        False,
+                    )
+                )
                 continue
             loops = Loops(self.program, code)
             lines = loops.write()
             rows = loops.rows()
+            if short is not None:
+                lines, at_end = last_axis_first(short, code, lines)
             found.append(Kernel(f"loops_{code}", ctype, lines, loops.sums))
         text = self.ints.text(rows)
+        if short is not None:
+            text = f"({short[1]} == 1 ? {self.ints.text(at_end)} : {text})"
         if self.gemm and loops is not None and text != "1":
             text = f"(compute <= OPS_C_F32 ? 1 : {text})"
         return found, _Rows(text, loops.strides if loops else self.conv_steps())
@@ -1022,7 +1259,11 @@ class _File:
             return "a selection in a window"
         if p.scatter:
             return "a scatter: parallel where the loops name an axis of the result"
-        return "loops over rows of the result" if Loops(p, self.codes()[0]).by_rows else "loops over elements"
+        return (
+            "loops over rows of the result"
+            if Loops(p, self.codes()[0]).by_rows
+            else "loops over elements"
+        )
 
     def used_names(self, kernels: Sequence[Kernel]) -> set[str]:
         return set().union(*(_words(" ".join(k.lines)) for k in kernels))
@@ -1050,7 +1291,10 @@ class _File:
             if f"args->count_{t.name}" in " ".join(checks):
                 fields.append(f"int64_t count_{t.name};")
                 assign.append(f".count_{t.name} = operands[{k}]->numel")
-            assign.append(f".{t.name} = " + (f"operands[{k}]->flags & OPS_NONE ? NULL : {data}" if t.type.optional else data))
+            assign.append(
+                f".{t.name} = "
+                + (f"operands[{k}]->flags & OPS_NONE ? NULL : {data}" if t.type.optional else data)
+            )
         fields.append("void *out;")
         unpack[OUT] = "T *restrict const out = args->out;"
         if p.indices:
@@ -1066,13 +1310,19 @@ class _File:
         words |= _words(" ".join(checks))
         inner = {v.var for v in p.loops} | self.loop_lets()
         for name in [*self.bound, *p.sizes, *p.let, *(q.name for q in self.op.schema.params)]:
-            if name not in words or name in inner or any(f.split()[-1] == f"{name};" for f in fields):
+            if (
+                name not in words
+                or name in inner
+                or any(f.split()[-1] == f"{name};" for f in fields)
+            ):
                 continue
             param = self.ints.params.get(name)
             base = param.type.base if param else "int"
             if base == "Tensor" or (param and param.type.is_list):
                 continue
-            ctype = {"int": "int64_t", "bool": "int", "float": "double", "Scalar": "ops_scalar"}[base]
+            ctype = {"int": "int64_t", "bool": "int", "float": "double", "Scalar": "ops_scalar"}[
+                base
+            ]
             fields.append(f"{ctype} {name};")
             assign.append(f".{name} = {name}")
             if name in self.used_names(kernels):
@@ -1102,7 +1352,11 @@ class _File:
         source = t.name
         if any(a.at_least for a in p.dims.get(t.name, ())):
             return f"ops_narrowed_operand({t.name}, {self.bounding()}, axis, {want})"
-        if self.gemm and not p.integral(t.name) and t.name in (self.gemm.a.tensor, self.gemm.b.tensor):
+        if (
+            self.gemm
+            and not p.integral(t.name)
+            and t.name in (self.gemm.a.tensor, self.gemm.b.tensor)
+        ):
             axes = p.dims[t.name]
             test = "compute <= OPS_C_F32"
             if axes and axes[0].group:
@@ -1113,7 +1367,11 @@ class _File:
     def bounding(self) -> str:
         """The tensor whose shape bounds the axes written ``fits(A)``."""
         for name, axes in self.program.dims.items():
-            if name not in (OUT, SIZE) and sum(a.group for a in axes) == 2 and not any(a.at_least for a in axes):
+            if (
+                name not in (OUT, SIZE)
+                and sum(a.group for a in axes) == 2
+                and not any(a.at_least for a in axes)
+            ):
                 return name
         raise FormulaError("'fits(A)' needs a tensor with 'many(A)' and 'many(B)'")
 
@@ -1144,16 +1402,29 @@ class _File:
             target = lines if set(fm.names(f.node)) <= params else late
             target += self.check(f.node, error)
         order = [n for n in p.dims if n != OUT]
-        order.sort(key=lambda n: (any(a.at_least for a in p.dims[n]), n in self.ints.params and self.ints.params[n].type.optional))
+        order.sort(
+            key=lambda n: (
+                any(a.at_least for a in p.dims[n]),
+                n in self.ints.params and self.ints.params[n].type.optional,
+            )
+        )
         for name in order:
             lines += self.bind(name, p.dims[name])
         needed = used | _words(" ".join(late)) | _words(self.work()) | _words(rows.rows_text)
-        needed |= {n for a in p.dims[OUT] for n in fm.names(a.size)} if SIZE not in p.dims and not p.start else set()
+        needed |= (
+            {n for a in p.dims[OUT] for n in fm.names(a.size)}
+            if SIZE not in p.dims and not p.start
+            else set()
+        )
         lines += self.lets(needed, rows.strides)
         lines += late
         for text, node in rows.strides.items():
             if not isinstance(node, Num):
-                lines += self.fail(f"{text} < 1", "RuntimeError", f"{self.op.name}: expected a positive '{text}', found {{{fm.unparse(node)}}}")
+                lines += self.fail(
+                    f"{text} < 1",
+                    "RuntimeError",
+                    f"{self.op.name}: expected a positive '{text}', found {{{fm.unparse(node)}}}",
+                )
         return lines + self.dtype()
 
     def lets(self, needed: set[str], strides: Mapping[str, Node]) -> list[str]:
@@ -1189,7 +1460,9 @@ class _File:
                     return
                 case Call(fn="numel" | "size"):
                     return
-                case Name(id=t) if t in self.ints.params and self.ints.params[t].type.base == "Tensor":
+                case Name(id=t) if (
+                    t in self.ints.params and self.ints.params[t].type.base == "Tensor"
+                ):
                     found.append(t)
             for c in fm.children(n):
                 visit(c)
@@ -1211,7 +1484,9 @@ class _File:
             "}",
         ]
 
-    def message(self, message: str, values: Mapping[str, str] | None = None) -> tuple[str, list[str]]:
+    def message(
+        self, message: str, values: Mapping[str, str] | None = None
+    ) -> tuple[str, list[str]]:
         """A printf format and its arguments; ``{formula}`` is printed."""
         args: list[str] = []
 
@@ -1248,7 +1523,7 @@ class _File:
         n = len(axes)
         what = f"'{name}'"
         groups = sum(a.group for a in axes)
-        found = f"found %d\", (int){ndim}"
+        found = f'found %d", (int){ndim}'
         if groups == 2:
             lines += self.bind_around(name, axes, ndim, shape)
             return lines
@@ -1259,12 +1534,14 @@ class _File:
             test, expected = f"{ndim} != {n} && {ndim} != {n - 1}", f"{n - 1} or {n}"
         else:
             test, expected = f"{ndim} != {n}", str(n)
+        text = (
+            f"{self.op.name}: expected {what} to have {expected} dimension{'s' * (expected != '1')}"
+        )
         lines += [
             f"if (OPS_UNLIKELY({test})) {{",
-            f'    return ops_fail(OPS_RUNTIME_ERROR, "{self.op.name}: expected {what} to have {expected} '
-            f"dimension{'s' * (expected != '1')}, {found});",
+            f'    return ops_fail(OPS_RUNTIME_ERROR, "{text}, {found});',
             "}",
-        ] if test != "n < 0" else []  # fmt: skip
+        ]
         for d, axis in enumerate(axes):
             if leading and d == 0:
                 value = f"ops_product({shape}, 0, (int){ndim} - {n - 1})"
@@ -1280,15 +1557,22 @@ class _File:
     def size(self, tensor: str, axis: Axis, value: str, d: int) -> list[str]:
         """Bind a size name, or check it against what is known."""
         name = axis.name
-        if name and name not in self.bound and name not in self.program.sizes and name not in self.program.let and name not in self.ints.params:
+        if (
+            name
+            and name not in self.bound
+            and name not in self.program.sizes
+            and name not in self.program.let
+            and name not in self.ints.params
+        ):
             self.bound[name] = tensor
             return [f"const int64_t {name} = {value};"]
         known = self.ints.text(axis.size)
         origin = f" of '{self.bound[name]}'" if name in self.bound else ""
+        text = f"{self.op.name}: dimension {d} of '{tensor}' is %lld, expected {known}{origin}"
         return [
             f"if (OPS_UNLIKELY({value} != {known})) {{",
-            f'    return ops_fail(OPS_RUNTIME_ERROR, "{self.op.name}: dimension {d} of \'{tensor}\' is '
-            f'%lld, expected {known}{origin}, which is %lld", (long long){value}, (long long){known});',
+            f'    return ops_fail(OPS_RUNTIME_ERROR, "{text}, which is %lld",',
+            f"                    (long long){value}, (long long){known});",
             "}",
         ]
 
@@ -1315,12 +1599,19 @@ class _File:
             ]
         elif before.name in self.bound:
             other = self.bound[before.name]
-            other_ndim, other_shape = (f"(int)n_{SIZE}", SIZE) if other == SIZE else (f"{other}->ndim", f"{other}->shape")
+            other_ndim, other_shape = (
+                (f"(int)n_{SIZE}", SIZE) if other == SIZE else (f"{other}->ndim", f"{other}->shape")
+            )
+            text = (
+                f"{self.op.name}: shapes of '{name}' and '{other}' must agree except in dimension "
+            )
+            text += "%d, found %s and %s"
             lines += [
-                f"if (!ops_same_around((int){ndim}, {shape}, {other_ndim}, {other_shape}, axis)) {{",
-                f'    return ops_fail(OPS_RUNTIME_ERROR, "{self.op.name}: shapes of \'{name}\' and \'{other}\' '
-                f"must agree except in dimension %d, found %s and %s\", axis, ops_shape_text((int){ndim}, {shape}), "
-                f"ops_shape_text({other_ndim}, {other_shape}));",
+                f"if (!ops_same_around((int){ndim}, {shape}, {other_ndim}, {other_shape}, "
+                "axis)) {",
+                f'    return ops_fail(OPS_RUNTIME_ERROR, "{text}", axis,',
+                f"                    ops_shape_text((int){ndim}, {shape}),",
+                f"                    ops_shape_text({other_ndim}, {other_shape}));",
                 "}",
             ]
         else:
@@ -1334,21 +1625,23 @@ class _File:
         lines: list[str] = []
         for t in self.tensors():
             if self.program.integral(t.name):
+                text = f"{self.op.name}(): Expected dtype int32 or int64 for {t.name}"
                 lines += [
-                    f"if (OPS_UNLIKELY({t.name}->dtype != OPS_I64 && {t.name}->dtype != OPS_I32)) {{",
-                    f'    return ops_fail(OPS_RUNTIME_ERROR, "{self.op.name}(): Expected dtype int32 or int64 for {t.name}");',
+                    f"if ({t.name}->dtype != OPS_I64 && {t.name}->dtype != OPS_I32) {{",
+                    f'    return ops_fail(OPS_RUNTIME_ERROR, "{text}");',
                     "}",
                 ]
         args = [self.ints.params[a] for a in rule.args]
         first = args[0]
         if rule.kind == "same":
             for other in args[1:]:
+                text = f"{self.op.name}: expected {first.name} and {other.name}"
                 some = f"!({other.name}->flags & OPS_NONE) && " if other.type.optional else ""
                 lines += [
                     f"if (OPS_UNLIKELY({some}{other.name}->dtype != {first.name}->dtype)) {{",
-                    f'    return ops_fail(OPS_RUNTIME_ERROR, "{self.op.name}: expected {first.name} and {other.name} to '
-                    f'have the same dtype, but got: %s != %s", ops_c_name({first.name}->dtype), '
-                    f"ops_c_name({other.name}->dtype));",
+                    f'    return ops_fail(OPS_RUNTIME_ERROR, "{text} to have the same dtype, "',
+                    f'                    "but got: %s != %s", ops_c_name({first.name}->dtype),',
+                    f"                    ops_c_name({other.name}->dtype));",
                     "}",
                 ]
             return [*lines, f"const int dtype = {first.name}->dtype;"]
@@ -1360,7 +1653,10 @@ class _File:
             "    return NULL;",
             "}",
         ]
-        return [*lines, f"const int dtype = ops_apply_rule({RULES.get(rule.kind, 'OPS_RULE_COMMON')}, common);"]
+        return [
+            *lines,
+            f"const int dtype = ops_apply_rule({RULES.get(rule.kind, 'OPS_RULE_COMMON')}, common);",
+        ]
 
     def result_shape(self) -> tuple[str, str, list[str]]:
         """C texts of ndim and shape, and the statements before them."""
@@ -1395,26 +1691,34 @@ class _File:
     def element_checks(self) -> list[str]:
         """Statements of the function that looks at every position before the loops do."""
         lines: list[str] = []
-        for f, error in self.op.check:
+        known = (*self.bound, *self.program.let, *self.program.sizes, *self.ints.params)
+        for number, (f, error) in enumerate(self.op.check):
             tensors = self.bare_tensors(f.node)
             if not tensors:
                 continue
             t = tensors[0]
             kind, _, message = error.partition(":")
-            default = "index out of range in self" if kind == "IndexError" else f"{self.op.name}: expected {f.text}"
+            default = f"{self.op.name}: expected {f.text}"
+            default = "index out of range in self" if kind == "IndexError" else default
             text, args = self.message(message.strip() or default, {t: "v"})
-            condition = self.ints.text(fm.substitute(f.node, {t: Name("v")}))
-            words = _words(condition) | _words(" ".join(args))
-            names = [n for n in [*self.bound, *self.program.let, *self.program.sizes, *self.ints.params] if n in words]
-            for n in dict.fromkeys(names):
-                condition = re.sub(rf"\b{n}\b", f"args->{n}", condition)
-                args = [re.sub(rf"\b{n}\b", f"args->{n}", a) for a in args]
+            node = fm.substitute(f.node, {t: Name("v")})
+            terms = node.args if isinstance(node, Logic) and node.op == "and" else (node,)
+            conditions = [f"({self.ints.text(x)})" for x in terms]
+            for n in dict.fromkeys(known):
+                conditions = [re.sub(rf"\b{n}\b", f"args->{n}", x) for x in conditions]
+                args = [re.sub(rf"\b{n}\b", f"args->{n}", x) for x in args]
             declared = f"const int64_t *const {t} = args->{t};"
             lines += [] if declared in lines else [declared]
+            ok, count = f"ok_{number}", f"args->count_{t}"
             lines += [
-                f"for (int64_t k = 0; k < args->count_{t}; ++k) {{",
+                f"int64_t {ok} = 1; /* without jumps first: valid positions are the rule */",
+                f"for (int64_t k = 0; k < {count}; ++k) {{",
                 f"    const int64_t v = {t}[k];",
-                f"    if (OPS_UNLIKELY(!({condition}))) {{",
+                f"    {ok} &= {' & '.join(conditions)};",
+                "}",
+                f"for (int64_t k = 0; !{ok} && k < {count}; ++k) {{",
+                f"    const int64_t v = {t}[k];",
+                f"    if (!({' && '.join(conditions)})) {{",
                 f"        ops_fail({STATUS[kind]}, {', '.join([text, *args])});",
                 "        return 0;",
                 "    }",
@@ -1441,7 +1745,9 @@ def gemm_lines(g: Gemm, code: str, ints: Ints) -> list[str]:
     lines: list[str] = []
     epilogue = "NULL"
     if g.bias:
-        lines.append(f"const ops_gemm_epilogue_{code} epilogue = {{{g.bias.tensor}, 0, OPS_GEMM_IDENTITY}};")
+        lines.append(
+            f"const ops_gemm_epilogue_{code} epilogue = {{{g.bias.tensor}, 0, OPS_GEMM_IDENTITY}};"
+        )
         epilogue = f"{g.bias.tensor} == NULL ? NULL : &epilogue"
     m, n, k = size(g.m), size(g.n), size(g.k)
     a = f"{g.a.tensor}, {stride(g.a, g.m)}, {stride(g.a, g.k)}"
@@ -1499,7 +1805,13 @@ def c_params(op: OpDef) -> tuple[list[str], list[str]]:
             params += [f"int64_t n_{p.name}", f"const int64_t *{p.name}"]
             names += [f"n_{p.name}", p.name]
             continue
-        ctype = {"Tensor": "ops_tensor *", "int": "int64_t ", "bool": "int ", "float": "double ", "Scalar": "ops_scalar "}
+        ctype = {
+            "Tensor": "ops_tensor *",
+            "int": "int64_t ",
+            "bool": "int ",
+            "float": "double ",
+            "Scalar": "ops_scalar ",
+        }
         params.append(f"{ctype[p.type.base]}{p.name}")
         names.append(p.name)
     return params, names

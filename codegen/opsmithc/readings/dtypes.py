@@ -62,8 +62,8 @@ def _result(op: OpDef, base: DType, k: int) -> DType:
     if output in INDEX_OUTPUTS or _is_position(op, k):
         return LONG
     match op.dtype.kind:
-        case "always_bool":
-            return BOOL
+        case "always_bool":  # any() and all() of bytes are bytes, as in PyTorch
+            return base if isinstance(op.meaning, Reduce) and base.code == "u8" else BOOL
         case "int_to_float" if base.kind != "float":
             return BY_NAME[DEFAULT_FLOAT]
         case "int_to_long" if base.kind != "float" or op.dtype.classes:

@@ -104,7 +104,7 @@ class _Run:
         if self.program.start:
             start = self.arrays[self.program.start]
             assert start is not None
-            return start.shape
+            return tuple(start.shape)
         shape: list[int] = []
         for axis in self.program.dims[OUT]:
             shape += self.groups.get(axis.name, (self.value(axis.size, {}),))
@@ -194,7 +194,9 @@ class _Run:
         return self.value(outside.node, at)
 
     def value(self, node: Node, at: Mapping[str, Any]) -> Any:
-        v = lambda n: self.value(n, at)  # noqa: E731
+        def v(n: Node) -> Any:
+            return self.value(n, at)
+
         match node:
             case Num(value=x):
                 return x
@@ -215,11 +217,7 @@ class _Run:
             case Binary(op=op, left=a, right=b):
                 return _BINARY[op](v(a), v(b))
             case Compare(op="is" | "is not" as op, left=Name(id=t), right=Nil()):
-                absent = (
-                    self.arrays[t] is None
-                    if t in self.arrays
-                    else self.env[t] is NONE or self.env[t] == NONE
-                )
+                absent = self.arrays[t] is None if t in self.arrays else self.env[t] == NONE
                 return absent == (op == "is")
             case Compare(op=op, left=a, right=b):
                 return _COMPARE[op](v(a), v(b))

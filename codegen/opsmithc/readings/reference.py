@@ -51,3 +51,134 @@ def empty_like(**_: Any) -> None:
 def full_like(input: Array, fill_value: float, **_: Any) -> Array:
     """One value."""
     return np.full(np.shape(input), fill_value)
+
+
+# Indexing ----------------------------------------------------------------------------------------
+
+
+def _at(ndim: int, indices: Sequence[Array], dims: Sequence[int]) -> tuple[Any, ...]:
+    """NumPy's index: arrays for dims, everything along the others."""
+    found: list[Any] = [slice(None)] * ndim
+    for d, i in zip(dims, indices, strict=True):
+        found[d] = i
+    return tuple(found)
+
+
+def index_get(input: Array, indices: Sequence[Array], dims: Sequence[int]) -> Array:
+    """input[indices]."""
+    return input[_at(input.ndim, indices, dims)]
+
+
+def index_adjoint(
+    input: Array, indices: Sequence[Array], dims: Sequence[int], size: Sequence[int]
+) -> Array:
+    """Zeros with input added at indices."""
+    out = np.zeros(tuple(size), input.dtype)
+    np.add.at(out, _at(len(size), indices, dims), input)
+    return out
+
+
+def index_put_at(
+    input: Array, indices: Sequence[Array], dims: Sequence[int], values: Array,
+    accumulate: bool = False,
+) -> Array:  # fmt: skip
+    """A copy of input with values written or added at indices."""
+    out, at = input.copy(), _at(input.ndim, indices, dims)
+    if accumulate:
+        np.add.at(out, at, values)
+    else:
+        out[at] = values
+    return out
+
+
+def nonzero(input: Array) -> Array:
+    """Positions, one row an element; a scalar has positions without coordinates."""
+    if input.ndim == 0:
+        return np.zeros((int(input != 0), 0), np.int64)
+    return np.argwhere(input)
+
+
+# Normalisation and attention ---------------------------------------------------------------------
+
+
+def positions(input: Array, dim: int) -> Array:
+    """0, 1, 2, .. along dim."""
+    if input.ndim == 0:
+        return np.zeros((), np.int64)
+    return np.arange(input.shape[dim]).reshape(-1, *(1,) * (input.ndim - 1 - dim % input.ndim))
+
+
+def along(input: Array, like: Array, dim: int) -> Array:
+    """A vector as a row of ``like`` along dim."""
+    n = like.ndim
+    return input.reshape(-1, *(1,) * (n - 1 - dim % n)) if n else input
+
+
+def rms_norm(
+    input: Array, normalized_shape: Sequence[int], weight: Array | None, eps: float | None
+) -> Array:
+    """input / sqrt(mean of squares + eps) * weight; without eps the dtype's own, which is lost here."""
+    if eps is None:
+        return _unknown()
+    dims = tuple(range(input.ndim - len(normalized_shape), input.ndim))
+    out = input / np.sqrt((input * input).mean(dims, keepdims=True) + eps)
+    return out if weight is None else out * weight
+
+
+def _channels(v: Array, ndim: int) -> Array:
+    return v.reshape(-1, *(1,) * (ndim - 2))
+
+
+def _normalised(input: Array, mean: Array, var: Array, weight: Any, bias: Any, eps: float) -> Array:
+    out = (input - mean) / np.sqrt(var + eps)
+    out = out if weight is None else out * _channels(weight, input.ndim)
+    return out if bias is None else out + _channels(bias, input.ndim)
+
+
+def batch_norm(
+    input: Array, running_mean: Any, running_var: Any, weight: Any, bias: Any, training: bool,
+    momentum: float, eps: float,
+) -> Array:  # fmt: skip
+    """By the batch's statistics or the running ones."""
+    if training or running_mean is None:
+        dims = (0, *range(2, input.ndim))
+        mean, var = input.mean(dims, keepdims=True), input.var(dims, keepdims=True)
+    else:
+        mean, var = _channels(running_mean, input.ndim), _channels(running_var, input.ndim)
+    return _normalised(input, mean, var, weight, bias, eps)
+
+
+def instance_norm(
+    input: Array, running_mean: Any, running_var: Any, weight: Any, bias: Any,
+    use_input_stats: bool, momentum: float, eps: float,
+) -> Array:  # fmt: skip
+    """Each channel of each instance by its own statistics, or by the running ones."""
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    dims = tuple(range(2, input.ndim))
+    mean, var = input.mean(dims, keepdims=True), input.var(dims, keepdims=True)
+    return _normalised(input, mean, var, weight, bias, eps)
+
+
+def scaled_dot_product_attention(
+    query: Array, key: Array, value: Array, attn_mask: Any, dropout_p: float, is_causal: bool,
+    scale: float | None, enable_gqa: bool,
+) -> Array:  # fmt: skip
+    """softmax(query @ key.mT * scale + attn_mask) @ value."""
+    if enable_gqa:
+        key = key.repeat(query.shape[-3] // key.shape[-3], -3)
+        value = value.repeat(query.shape[-3] // value.shape[-3], -3)
+    scores = query @ np.swapaxes(key, -1, -2) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if is_causal:
+        scores = np.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -np.inf)
+    if attn_mask is not None:
+        kept = np.where(attn_mask, scores, -np.inf)
+        scores = kept if attn_mask.dtype == bool else scores + attn_mask
+    e = np.exp(scores - scores.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True) @ value
+
+
+def _unknown() -> Any:
+    from .value import NoValue
+
+    raise NoValue("depends on the dtype, which this reading does not see")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 import heapq
+from _thread import allocate_lock
 
 from .._boundary import lib, raise_status, take_status
 from .._core import Leaf, Size, Tensor, freed, grad_enabled, make, steal, wrap
@@ -21,6 +22,7 @@ from .hooks import Hooked
 _accumulate = lib.ops_accumulate
 _drop = lib.ops_drop
 _settle = lib.ops_settle
+_leaves = allocate_lock()
 
 
 def run_raw(node: Any, g: float, retain: bool, push=heapq.heappush, pop=heapq.heappop) -> None:
@@ -124,17 +126,16 @@ def accumulate(leaf: Leaf, h: float) -> None:
             del g
         finally:
             lib.ops_set_grad_enabled(was)
-    p = leaf.grad
-    if p is None:
-        leaf.grad = make(_settle(h), None)
-    else:
-        mine = p._h
-        total = _accumulate(abs(mine), h)
-        if not total:
-            raise_status(take_status())
-        if p._node is not None:  # a gradient with a graph of its own is replaced, not overwritten
-            leaf.grad = wrap(total)
+    with _leaves:  # a kernel may let another thread in between reading and writing
+        p = leaf.grad
+        if p is None:
+            leaf.grad = make(_settle(h), None)
+        elif p._node is not None:  # a gradient with a graph of its own is replaced, not overwritten
+            leaf.grad = wrap(_accumulate(lib.ops_hold(p._h), h))
         else:
+            total = _accumulate(abs(p._h), h)
+            if not total:
+                raise_status(take_status())
             p._h = total
     if leaf.post_hooks:
         t = leaf.tensor() if leaf.tensor is not None else None

@@ -1,5 +1,18 @@
-"""Creation functions under the names the registry gives them."""
+"""Creation functions under the names the registry gives them, and conversions."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from .. import _functions as f
+from .._core import Tensor, as_operand
 from .._create import empty_like, full_like, ones_like, zeros_like
+from .._dtypes import float64
 
-__all__ = ["empty_like", "full_like", "ones_like", "zeros_like"]
+
+def float_power(input: Any, exponent: Any) -> Tensor:
+    """``input`` raised to ``exponent``, both in double precision."""
+    return f.pow(as_operand(input).to(float64), as_operand(exponent).to(float64))
+
+
+__all__ = ["empty_like", "float_power", "full_like", "ones_like", "zeros_like"]

@@ -29,6 +29,14 @@ def along(input: Tensor, like: Tensor, dim: int) -> Tensor:
     return input if n == 0 or dim % n == n - 1 else f.reshape(input, (-1, *(1,) * (n - 1 - dim % n)))
 
 
+def sum_rows(input: Tensor, dim: int | Sequence[int]) -> Tensor:
+    """The adjoint of repeating a vector for every row along ``dim``: sums over all other dims."""
+    n = input.ndim
+    kept = {d % n for d in ((dim,) if isinstance(dim, int) else dim)} if n else set()
+    others = tuple(d for d in range(n) if d not in kept)
+    return f.sum(input, others) if others else input
+
+
 def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None, eps: Any) -> Tensor:
     """Over the last dimensions, as one row."""
     k = len(normalized_shape)

@@ -49,6 +49,7 @@ double ops_from_foreign(int dtype, char *data, int readonly, int64_t ndim, const
 int ops_fill(double h, int kind, double f, int64_t i, double stamp);
 int ops_copy(double to, double from, double stamp);
 double ops_convert_to(double h, int dtype, int device, int always_copy, int contiguous);
+double ops_bitcast(double h, int dtype);
 int ops_swap_contents(double a, double b);
 
 double ops_accumulate(double a, double g);

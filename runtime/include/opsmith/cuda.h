@@ -1,11 +1,8 @@
-/* The CUDA library's own functions (libopsmith_cuda.so). Plain prototypes only, no preprocessor
- * directives but this guard: Python reads them as declarations too.
+/* The CUDA library's own functions (libopsmith_cuda.so). Read by the compiler as cffi declarations
+ * too: plain prototypes only, no preprocessor.
  *
  * Loading the library changes nothing; ops_cuda_start fills the device table. A stream is the
  * driver's handle as an integer, 0 for the legacy default stream; the current one is thread-local. */
-#ifndef OPSMITH_CUDA_H
-#define OPSMITH_CUDA_H
-
 int ops_cuda_device_count(void);
 int ops_cuda_start(void);
 const char *ops_cuda_why_not(void);
@@ -29,5 +26,3 @@ int64_t ops_cuda_stream_get(void);
 void ops_cuda_stream_set(int64_t stream);
 int ops_cuda_kernel_count(void);
 int ops_cuda_has_kernel(const char *key);
-
-#endif

@@ -6,6 +6,7 @@
 #include "opsmith/generator.h"
 #include "opsmith/pointwise.h"
 #include "opsmith/reduce.h"
+#include "opsmith/rows.h"
 #include "opsmith/scan.h"
 
 /* Refuse saved tensors that were written after sequence number `seq`. */

@@ -13,7 +13,7 @@
 enum {
     OPS_REDUCE_WIDTH = 512,  /* most outputs of a kernel call: a few states of each stay in L1 */
     OPS_REDUCE_BLOCK = 8192, /* most elements folded into one output by a call of `rows` */
-    OPS_REDUCE_DEPTH = 65,   /* the same for `columns`, one by one or, for sums, one and then eights */
+    OPS_REDUCE_DEPTH = 65,   /* the same for `columns`: one by one, or one and then eights */
     OPS_REDUCE_STATES = 4,
 };
 
@@ -49,7 +49,7 @@ typedef struct ops_reduce_kernels {
     void (*rows)(const ops_reduce_block *b);    /* state = combine(state, all of x) */
     void (*columns)(const ops_reduce_block *b); /* the same */
     void (*merge)(const ops_reduce_block *b, const ops_wide *other); /* combine(state, other) */
-    void (*finish)(const ops_reduce_block *b, void *const *out); /* contiguous outputs, never null */
+    void (*finish)(const ops_reduce_block *b, void *const *out); /* contiguous outputs, no nulls */
 } ops_reduce_kernels;
 
 typedef struct ops_reduce_op {
@@ -66,8 +66,8 @@ typedef struct ops_reduce_op {
 } ops_reduce_op;
 
 /* Fold `input` over `dims`: bit d stands for dim d, bit 64 + d for a negative d; `all` for None.
- * `dtype` is converted to first (-1: none). `dst`: null, or the tensor to write to; noting the write
- * is the caller's. Returns a handle; further outputs in ops_more[]. */
+ * `dtype` is converted to first (-1: none). `dst`: null, or the tensor to write to; noting the
+ * write is the caller's. Returns a handle; further outputs in ops_more[]. */
 OPS_EXPORT double ops_reduce(const ops_reduce_op *op, ops_tensor *input, int record, uint64_t dims,
                              int64_t all, int keepdim, int dtype, const ops_scalar *s,
                              ops_tensor *dst);

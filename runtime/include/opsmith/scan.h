@@ -1,5 +1,5 @@
-/* Scans, running reductions along one dim: a descriptor per op, one driver for dims, dtypes, strides
- * and threads.
+/* Scans, running reductions along one dim: a descriptor per op, one driver for dims, dtypes,
+ * strides and threads.
  *
  * A scan is a reduction's monoid finished after every element. Its state is wide (see
  * opsmith/reduce.h): each step rounds the result, never the sum. */

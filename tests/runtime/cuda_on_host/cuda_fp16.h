@@ -1,0 +1,16 @@
+/* __half on the CPU. See cuda_runtime.h. */
+#ifndef CUDA_ON_HOST_FP16
+#define CUDA_ON_HOST_FP16
+struct __half {
+    _Float16 x;
+    __half() = default;
+    explicit __half(int v) : x((_Float16)v) {}
+    bool operator!=(__half o) const { return x != o.x; }
+};
+inline __half cuda_half(_Float16 x) { __half h; h.x = x; return h; }
+inline float __half2float(__half h) { return (float)h.x; }
+inline __half __double2half(double x) { return cuda_half((_Float16)x); }
+inline __half __float2half_rn(float x) { return cuda_half((_Float16)x); }
+inline __half __ll2half_rn(long long x) { return cuda_half((_Float16)x); }
+inline __half __int2half_rn(int x) { return cuda_half((_Float16)x); }
+#endif
