@@ -6,6 +6,7 @@ and encodes the result; encodings come from ``abi.py``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .abi import encode, kernel_params
@@ -110,12 +111,33 @@ def pointwise(derived: Derived) -> tuple[list[str], list[Entry]]:
     params += ["double dst", "int inplace", "double stamp"]
     lines += [call(" | ".join(records) or "0", s, "dst == 0.0 ? NULL : ops_from_handle(dst)", "inplace", "stamp")]
     entries.append(_entry(f"{n}_s", params, lines))
+    if "inplace" in op.variants:
+        entries.append(_inplace(op, names, differentiable, call))
     externs = [f"extern const ops_pointwise_op opsk_{n};"]
     backward = backward_entry(derived)
     if backward:
         externs.append(f"extern const ops_pointwise_op opsk_{n}_backward;")
         entries.append(backward)
     return externs, entries
+
+
+def _inplace(
+    op: OpDef, names: list[str], differentiable: list[str], call: Callable[..., str]
+) -> Entry:
+    """``op_`` on tensors alone: no operand can be a number."""
+    params = [f"double {t}" for t in names]
+    cells = []
+    for p in number_params(op):
+        params += [f"int {p}_kind", f"double {p}_f", f"int64_t {p}_i"]
+        cells.append(f"ops_make_scalar({p}_kind, {p}_f, {p}_i)")
+    lines = [f"ops_tensor *in[] = {{{', '.join(f'ops_from_handle({t})' for t in names)}}};"]
+    if op.random:
+        cells += RANDOM
+    if cells:
+        lines.append(f"const ops_scalar s[] = {{{', '.join(cells)}}};")
+    record = " | ".join(f"ops_records({t})" for t in differentiable) or "0"
+    lines.append(call(record, "s" if cells else "NULL", "in[0]", "1", "stamp"))
+    return _entry(f"{op.name}_t", [*params, "double stamp"], lines)
 
 
 def backward_entry(derived: Derived) -> Entry | None:

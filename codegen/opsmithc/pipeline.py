@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import boundary, centry, compile, emit, paths, pytext, registry
+from . import boundary, centry, compile, emit, paths, pyraw, pytext, registry
 from .derive.op import Derived, derive
 from .errors import RegistryError, RegistryErrors
 from .lower import families
@@ -105,8 +105,12 @@ def shards_of(derived: Sequence[Derived], layout: Layout) -> list[Shard]:
     return [Shard(f"{layout.prefix}{k}", tuple(ops)) for k, ops in enumerate(shards) if ops]
 
 
-def emit_shard(shard: Shard, layout: Layout) -> list[Path]:
-    """Write a shard's C and Python; returns its kernel files."""
+def emit_shard(shard: Shard, layout: Layout, homes: dict[str, str], known: dict[str, OpDef]) -> list[Path]:
+    """Write a shard's C and Python; returns its kernel files.
+
+    ``homes`` says in which shard the entry of each op of ``known`` stands.
+    """
+    pytext.CALLED.clear()
     sources: list[Path] = []
     externs: list[str] = []
     entries: list[centry.Entry] = []
@@ -122,7 +126,7 @@ def emit_shard(shard: Shard, layout: Layout) -> list[Path]:
         more_externs, more_entries = families.entries(d)
         externs += more_externs
         entries += more_entries
-        texts.append("\n".join(_tuple_class(op) + families.function_text(d)).rstrip() + "\n")
+        texts.append("\n".join(_tuple_class(op) + families.function_text(d, known)).rstrip() + "\n")
         public.append(op.name)
     context = centry.EntriesFile(shard.name, tuple(externs), tuple(entries))
     header = layout.work / "c" / f"{shard.name}_entries.c"
@@ -133,8 +137,10 @@ def emit_shard(shard: Shard, layout: Layout) -> list[Path]:
         layout.work / "c" / f"_{shard.name}.c",
     )  # fmt: skip
     functions = pytext.FunctionsFile(
-        shard.name, layout.package, layout.functions, tuple(e.symbol for e in entries), tuple(texts), tuple(public)
-    )
+        shard.name, layout.package, layout.functions, tuple(e.symbol for e in entries),
+        tuple((n, homes[n]) for n in sorted(pytext.CALLED) if homes[n] != shard.name),
+        tuple(texts), tuple(public),
+    )  # fmt: skip
     emit.write(
         layout.stage / f"{shard.name}.py", emit.render("python/functions.py.j2", functions)
     )
@@ -183,8 +189,11 @@ def build(
     if layout.package == BUNDLED.package:
         plan.library(library, [plan.object(s) for s in runtime], ["-Wl,-soname,libopsmith.so", "-lm", "-lpthread"])
         _core_module(plan, library)
+    homes = {d.op.name: shard.name for shard in shards for d in shard.ops}
+    known = pyraw.entries({d.op.name: d.op for d in derived})
     for shard in shards:
-        kernels = [plan.object(s) for s in dict.fromkeys(emit_shard(shard, layout))]
+        made = emit_shard(shard, layout, homes, known)
+        kernels = [plan.object(s) for s in dict.fromkeys(made)]
         glue = plan.object(layout.work / "c" / f"_{shard.name}.c", "cffi")
         plan.library(
             layout.stage / f"_{shard.name}.so", [*kernels, glue],

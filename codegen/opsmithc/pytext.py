@@ -7,9 +7,11 @@ A node is ``[-seq, backward, *edges, *saved]``; saved values are addressed from 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .abi import encode
+from .derive.algebra import simplify
 from .derive.op import Derived, Gradient, cotangent, differentiable_outputs
 from .formula import (
     Attr,
@@ -35,9 +37,11 @@ from .lower.pointwise import NUMBERS, number_params
 from .opdef import Body, Compose, OpDef, Out, Reduce, Scan, View
 from .schema import Param
 
-_OPERATORS = {"+", "-", "*", "/", "**", "//", "%", "&", "|", "^", "@", "<<", ">>"}
-_UNARY = {"-": "-", "~": "~"}
-SHAPE_OF = "shape_of_"
+
+
+NONE_KNOWN: Mapping[str, OpDef] = {}  # no raw programs: every gradient that is one runs as calls
+SHAPE_OF, DTYPE_OF = "shape_of_", "dtype_of_"  # facts about a tensor, kept without holding it
+FACTS = (SHAPE_OF, DTYPE_OF)
 SHAPE = "shape"  # a reduce's node keeps its input's shape under this name
 
 
@@ -49,6 +53,7 @@ class FunctionsFile:
     package: str
     functions: str  # the import that binds _f, the namespace of every op
     symbols: tuple[str, ...]  # C functions bound at the top
+    externs: tuple[tuple[str, str], ...]  # (C function, shard it stands in)
     texts: tuple[str, ...]
     public: tuple[str, ...]
 
@@ -181,13 +186,11 @@ def record_of(derived: Derived, defaults: bool = False) -> Record:
             for p in op.schema.params
             if p.kwonly and p.default is not None and p.name in number_params(op)
         }
-    from .derive.algebra import simplify
-
     def folded(g: Gradient) -> Gradient:
         formula = simplify(substitute(g.formula, fold)) if fold else g.formula
         formula = transform(formula, _shape_name)
         known = {p.name for p in op.schema.params} | set(op.schema.outputs)
-        reads = tuple(n for n in names(formula) if n in known or n.startswith(SHAPE_OF))
+        reads = tuple(n for n in names(formula) if n in known or n.startswith(FACTS))
         return Gradient(g.param, formula, g.declared, g.elementwise, reads)
 
     grads = tuple(folded(g) for g in derived.gradients.values())
@@ -199,16 +202,16 @@ def record_of(derived: Derived, defaults: bool = False) -> Record:
         reads |= dict.fromkeys(p.name for p in op.schema.params if p.name in ("dim", "keepdim"))
     order = [p.name for p in op.schema.params] + list(op.schema.outputs)
     saved = tuple(n for n in order if n in reads)
-    saved += tuple(n for n in reads if n.startswith(SHAPE_OF))
+    saved += tuple(n for n in reads if n.startswith(FACTS))
     if isinstance(op.meaning, Reduce):
         saved += (SHAPE,)
     return Record(derived, edges, saved, grads)
 
 
 def _shape_name(node: Node) -> Node:
-    """``input.shape`` alone is kept as a tuple: no need to hold the tensor."""
-    if isinstance(node, Attr) and node.name == "shape" and isinstance(node.base, Name):
-        return Name(SHAPE_OF + node.base.id)
+    """``input.shape`` and ``input.dtype`` alone are kept as such: no need to hold the tensor."""
+    if isinstance(node, Attr) and node.name in ("shape", "dtype") and isinstance(node.base, Name):
+        return Name(f"{node.name}_of_{node.base.id}")
     return node
 
 
@@ -233,10 +236,12 @@ def node_text(record: Record, suffix: str, extra: str = "", stamp: str = "seq()"
         if name == SHAPE:
             saved.append(f"{safe(op.schema.params[0].name)}.shape")
             continue
-        if name.startswith(SHAPE_OF):
-            param = name.removeprefix(SHAPE_OF)
-            text = f"{safe(param)}.shape"
-            if param not in op.schema.outputs and op.schema.param(param).type.optional:
+        if name.startswith(FACTS):
+            fact, _, param = name.partition("_of_")
+            text = f"{safe(param)}.{fact}"
+            if _is_list(op, param):
+                text = f"tuple([t.{fact} for t in {safe(param)}])"
+            elif param not in op.schema.outputs and op.schema.param(param).type.optional:
                 text = f"None if {safe(param)} is None else {text}"
             saved.append(text)
             continue
@@ -266,7 +271,9 @@ def _like(op: OpDef, name: str) -> str:
     return f"None if {x} is None else like({x})" if op.schema.param(name).type.optional else f"like({x})"
 
 
-def backward_texts(derived: Derived, record: Record, suffix: str) -> list[str]:
+def backward_texts(
+    derived: Derived, record: Record, suffix: str, known: Mapping[str, OpDef] = NONE_KNOWN
+) -> list[str]:
     """``b_op`` on raw handles and ``r_op`` as recorded calls."""
     recorded = _recorded(record, suffix)
     name = f"{derived.op.name}{suffix}"
@@ -274,8 +281,68 @@ def backward_texts(derived: Derived, record: Record, suffix: str) -> list[str]:
     if isinstance(derived.op.meaning, Out) and all(g.elementwise for g in record.grads):
         raw = _raw_pointwise(record, kernel, suffix)
     else:
-        raw = [f"b_{name} = raw(r_{name})"]
-    return [*recorded, *raw, f'attach(b_{name}, r_{name}, "{derived.op.name}", {len(record.edges)})', ""]
+        raw = _raw_reduce(record, suffix) or _raw_program(record, suffix, known)
+        raw = raw or [f"b_{name} = raw(r_{name})"]
+    edges = len(record.edges)
+    if _has_list(record):  # as many as the list has items: all but what is saved, see the engine
+        edges = -1 - len(record.saved)
+    return [*recorded, *raw, f'attach(b_{name}, r_{name}, "{derived.op.name}", {edges})', ""]
+
+
+def _raw_reduce(record: Record, suffix: str) -> list[str]:
+    """A reduce whose gradient is a multiple of g: one expanded view, scaled before it is expanded."""
+    op = record.derived.op
+    if not isinstance(op.meaning, Reduce) or len(record.grads) != 1:
+        return []
+    formula = record.grads[0].formula
+    if len(differentiable_outputs(op)) != 1 or set(names(formula)) - {"g", "n"}:
+        return []
+    factor = python(simplify(substitute(formula, {"g": Num(1)})))
+    dim = record.at("dim") if "dim" in record.saved else "None"
+    keepdim = record.at("keepdim") if "keepdim" in record.saved else "False"
+    lines = [f"def b_{op.name}{suffix}(n, g):"]
+    if "count" in factor:
+        lines.append(f"    count = reduced_count(n[-1], {dim})")
+    call = f"unreduce_handle(g, DIMS[{dim}], {keepdim}, {factor}, *ints(n[-1]))"
+    return [*lines, f"    return ({call} or backward_failed(n, g),)", ""]
+
+
+def _raw_program(record: Record, suffix: str, known: Mapping[str, OpDef]) -> list[str]:
+    """A program of ops with C entries, on handles; [] where some part has none."""
+    from .pyraw import NoRaw, Program, gradient_lines
+
+    op = record.derived.op
+    if _has_list(record) or len(differentiable_outputs(op)) != 1 or isinstance(op.meaning, Reduce):
+        return []
+    tensors = frozenset(n for n in record.saved if n in {p.name for p in op.schema.tensors})
+    if any(n in op.schema.outputs for n in record.saved):
+        return []
+    lines = [f"def b_{op.name}{suffix}(n, g):"]
+    checked = ", ".join(record.at(t) for t in record.saved if t in tensors)
+    if checked:
+        lines.append(f"    check_saved(n, {checked})")
+    results, called = [], []
+    single = len(record.grads) == 1
+    for k, g in enumerate(record.grads):
+        program = Program(record.at, frozenset(record.saved), tensors, known, python)
+        try:
+            h = gradient_lines(program, g)
+        except NoRaw:
+            return []
+        called += program.called
+        body = [*program.lines, f"d{k} = {h}"]
+        if single:
+            lines += [f"    {line}" for line in body]
+        else:
+            lines += [f"    d{k} = None", f"    if {record.edge(g.param)} is not None:"]
+            lines += [f"        {line}" for line in body]
+        results.append(f"d{k}")
+    CALLED.update(called)
+    lines.append("    drop(g)")
+    return [*lines, f"    return ({', '.join(results)},)", ""]
+
+
+CALLED: set[str] = set()  # ops that the raw programs of the module being written call
 
 
 def _recorded(record: Record, suffix: str) -> list[str]:
@@ -289,7 +356,7 @@ def _recorded(record: Record, suffix: str) -> list[str]:
     for name in record.saved:
         if name == SHAPE:
             lines.append(f"    {SHAPE} = n[-1]")
-        elif name.startswith(SHAPE_OF):
+        elif name.startswith(FACTS):
             lines.append(f"    {safe(name)} = {record.at(name)}")
         elif name in op.schema.outputs:
             lines.append(f"    {safe(name)} = saved_output(n, {record.at(name)[2:-1]})")
@@ -626,8 +693,17 @@ def _inplace(derived: Derived, record: Record, suffix: str, rare: bool) -> list[
         readers = [g.param for g in record.grads if first in names(g.formula)]
         wanted = " or ".join(f"has_node({safe(r)})" for r in readers)
         lines += [f"    if ({wanted}) and grad_enabled(): original = copy_of({first})"]
+    handles = [f"{safe(p.name)}._h" for p in op.schema.tensors]
+    numbers = [f"*scalar({safe(p)})" for p in number_params(op)]
     lines += ["    stamp = seq()", "    try:"]
-    lines += [f"        h = {_general_call(op, f'{first}._h', '1', '-stamp')}"]
+    tensors = " and ".join(f"{o}.__class__ is Tensor" for o in others)
+    fast = f"c_{n}_t({', '.join([*handles, *numbers, '-stamp'])})"
+    general = _general_call(op, f"{first}._h", "1", "-stamp")
+    if tensors:
+        lines += [f"        if {tensors}:", f"            h = {fast}"]
+        lines += ["        else:", f"            h = {general}"]
+    else:
+        lines += [f"        h = {fast}"]
     lines += ["    except (AttributeError, TypeError, OverflowError):"]
     args = ", ".join(a for a in arguments(op).split(", "))
     lines += [f"        return retry({n}_, {args})"]
@@ -695,14 +771,16 @@ COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 UNARY_DUNDERS = {"-": "neg", "~": "invert", "abs": "abs"}
 
 
-def function_text(derived: Derived, is_dims: tuple[str, ...] = ()) -> list[str]:
+def function_text(
+    derived: Derived, is_dims: tuple[str, ...] = (), known: Mapping[str, OpDef] = NONE_KNOWN
+) -> list[str]:
     """The function of an op whose C entry takes all parameters (reduce, scan, view, index)."""
     op = derived.op
     n = op.name
     record = record_of(derived)
     lines: list[str] = []
     if derived.gradients:
-        lines += backward_texts(derived, record, "")
+        lines += backward_texts(derived, record, "", known)
     args = [
         encode(p, p.name in is_dims).py.replace("{x}", safe(p.name)) for p in op.schema.params
     ]
@@ -860,12 +938,13 @@ def compose_text(op: OpDef) -> list[str]:
     module, _, function = op.meaning.function.rpartition(".")
     n = op.name
     out = ", out=out" if "out" in op.variants else ""
-    return [
-        f"def {n}({signature(op)}):",
-        *doc(op),
-        f"    return compose({module!r}).{function}({arguments(op)}{out})",
-        "",
-    ]
+    body = [f"    return compose({module!r}).{function}({arguments(op)}{out})", ""]
+    lines = [f"def {n}({signature(op)}):", *doc(op), *body]
+    if "varargs" in op.variants:
+        lines += _varargs(op, body)
+    if "inplace" in op.variants:
+        lines += assigning(op)
+    return lines
 
 
 __all__ = ["NUMBERS", "Reduce", "Scan", "Seq"]

@@ -10,12 +10,15 @@ from collections.abc import Callable, Mapping
 
 from .derive.op import Derived, differentiable_outputs
 from .opdef import Body, Compose, OpDef, Out, Reduce, Scan
+from .registry import UNSUPPORTED_REASONS
 
 INTEGER = "integer or boolean output"
 NO_DERIVATIVE = "no derivative by definition"
 DATA, RANDOM = "data-dependent size", "random"
-NO_VARIANT = "no such variant in PyTorch"  # of inplace and out: the entry does not ask for it
-HIDDEN = "hidden: closes derivatives, no public name"
+NO_VARIANT = "no such variant"  # the entry does not ask for it, as PyTorch has none
+HIDDEN = "hidden"  # no public name: exists to close derivatives or to carry a case
+REFUSED = "dtype not taken"  # the entry's `unsupported`, or its formulas have no such reading
+REASONS = (*UNSUPPORTED_REASONS, NO_VARIANT, HIDDEN, REFUSED)  # closed: a cell says one of these
 
 
 def written(op: OpDef) -> bool:

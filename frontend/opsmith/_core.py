@@ -28,7 +28,9 @@ NO_INT = -(2**63)
 NAN = float("nan")
 seq = itertools.count(-1, -1).__next__  # node sequence numbers, negated: smaller is newer
 
-_drop = lib.ops_drop
+drop = _drop = lib.ops_drop
+saved_is_valid = lib.ops_saved_is_valid
+unreduce_handle = lib.ops_unreduce
 _alias = lib.ops_alias
 _next = lib.ops_next_output
 _shape_key = lib.ops_shape_key
@@ -135,12 +137,13 @@ def ints(v: Any, length: int = 0) -> tuple[int, ...]:
         return (length or 1, v, v, v, v)
     n = len(v)
     if n == 2:
-        return 2, v[0], v[1], 0, 0
+        a, b = v
+        return 2, a, b, 0, 0
     if n == 1:
-        a = v[0]
+        (a,) = v
         return (length or 1), a, a, a, a
     if n == 3:
-        return 3, v[0], v[1], v[2], 0
+        return (3, *v, 0)
     if n == 4:
         return (4, *v)
     if n == 0:
@@ -386,7 +389,13 @@ def no_case(fn: Any, *args: Any) -> NoReturn:
 
 def compose(module: str) -> Any:
     """A module of opsmith.compose, on first use."""
-    return importlib.import_module(f"opsmith.compose.{module}")
+    found = _COMPOSED.get(module)
+    if found is None:
+        found = _COMPOSED[module] = importlib.import_module(f"opsmith.compose.{module}")
+    return found
+
+
+_COMPOSED: dict[str, Any] = {}
 
 
 def named_tuple(name: str, fields: tuple[str, ...]) -> Any:
@@ -478,6 +487,18 @@ def saved_output(n: list[Any], k: int) -> Tensor:
     return r
 
 
+def check_saved(n: list[Any], *saved: Tensor) -> None:
+    """Refuse saved operands that were written since the node was made."""
+    for t in saved:
+        if not saved_is_valid(t._h, -float(n[0])):
+            _check_saved(n, t)
+
+
+def hold_saved(h: float) -> None:
+    """One more reference to a saved operand."""
+    lib.ops_hold(h)
+
+
 def _check_saved(n: list[Any], t: Tensor) -> None:
     if not lib.ops_saved_is_valid(t._h, -float(n[0])):
         op = getattr(n[1], "op", "an operation")
@@ -505,30 +526,14 @@ freed.op = "freed"
 freed.edges = freed.outputs = 0
 
 
-class _NoGrad:
-    """Gradient mode off inside raw backward functions."""
-
-    def __enter__(self) -> None:
-        self.was = grad_enabled()
-        lib.ops_set_grad_enabled(0)
-
-    def __exit__(self, *_: Any) -> None:
-        lib.ops_set_grad_enabled(self.was)
-
-
 def raw(recorded: Any) -> Any:
-    """The raw form of a backward that is written as calls: the same calls, not recorded."""
+    """The raw form of a backward that is written as calls; the engine has gradient mode off."""
 
     def backward(n: Any, g: Any) -> Any:
-        was = grad_enabled()
-        lib.ops_set_grad_enabled(0)
-        try:
-            if g.__class__ is float:
-                grads = recorded(n, wrap(g))
-            else:
-                grads = recorded(n, [None if x is None else wrap(x) for x in g])
-        finally:
-            lib.ops_set_grad_enabled(was)
+        if g.__class__ is float:
+            grads = recorded(n, wrap(g))
+        else:
+            grads = recorded(n, [None if x is None else wrap(x) for x in g])
         return tuple([None if t is None else steal(t) for t in grads])
 
     backward.__name__ = recorded.__name__.replace("r_", "b_", 1)
@@ -706,10 +711,10 @@ def write_out(out: Any, result: Any) -> Any:
 # Everything generated functions import from here, and what the frontend's own modules use.
 __all__ = [
     "DEVICES", "DIMS", "LIMIT", "Leaf", "NAN", "NONE", "NONE_H", "NO_INT", "RARE", "Tensor", "alias",
-    "as_operand", "assign", "attach", "backward_failed", "check_inplace", "compose", "copy_of",
-    "device_code", "dispatch", "error_text", "failed", "further", "grad_enabled", "has_node", "hold", "in_place",
+    "as_operand", "assign", "attach", "backward_failed", "check_inplace", "check_saved", "compose", "copy_of",
+    "device_code", "dispatch", "drop", "error_text", "failed", "further", "grad_enabled", "has_node", "hold", "hold_saved", "in_place",
     "ints", "like", "make", "make_view", "named_tuple", "next_output", "no_case", "number", "operand",
     "overrides", "raw", "rebase", "reduced_count", "reduced_positions", "refuse_recorded_out", "retry", "retry_operator",
     "saved_input", "saved_output", "scalar", "seq", "shard", "share", "tensors", "undo_broadcast",
-    "unreduce", "wrap", "write_out",
+    "unreduce", "unreduce_handle", "wrap", "write_out",
 ]  # fmt: skip

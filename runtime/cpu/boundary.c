@@ -8,6 +8,7 @@
 #include "opsmith/generator.h"
 #include "opsmith/parallel.h"
 #include "opsmith/pointwise.h"
+#include "opsmith/reduce.h"
 
 #pragma GCC visibility push(default)
 #include "opsmith/boundary.h"
@@ -564,6 +565,78 @@ double ops_settle(double hg)
     }
     ops_tensor_drop(g);
     return out;
+}
+
+static void scale_f64(int64_t n, char *const *p, const ops_scalar *s, int64_t start)
+{
+    double *out = (double *)p[0];
+    const double *a = (const double *)p[1];
+    const double factor = s[0].f;
+    (void)start;
+#pragma GCC ivdep
+    for (int64_t k = 0; k < n; ++k) {
+        out[k] = a[k] * factor;
+    }
+}
+
+static void scale_f32(int64_t n, char *const *p, const ops_scalar *s, int64_t start)
+{
+    float *out = (float *)p[0];
+    const float *a = (const float *)p[1];
+    const float factor = (float)s[0].f;
+    (void)start;
+#pragma GCC ivdep
+    for (int64_t k = 0; k < n; ++k) {
+        out[k] = a[k] * factor;
+    }
+}
+
+static const ops_pointwise_op scale = {
+    .name = "scale",
+    .kernels = {scale_f64, scale_f32, NULL, NULL, NULL},
+    .inputs = 1,
+    .outputs = 1,
+    .scalars = 1,
+    .rule = OPS_RULE_COMMON,
+    .cost = 0.3f,
+};
+
+/* factor * g, broadcast back over the reduced dims of the shape; consumes g. */
+double ops_unreduce(double hg, uint64_t dims, int keepdim, double factor, int64_t n, int64_t a,
+                    int64_t b, int64_t c, int64_t d)
+{
+    int64_t small[4];
+    const int64_t *shape = ops_ints(n, a, b, c, d, small);
+    ops_tensor *g = T(hg);
+    uint64_t axes;
+    if (!ops_resolve_dims(dims == 0 ? (n >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << n) - 1) : dims, (int)n,
+                          &axes)) {
+        return 0.0;
+    }
+    if (factor != 1.0) {
+        ops_scalar s = {factor, 0};
+        double scaled = ops_pointwise(&scale, &g, 0, &s, NULL, 0, 0.0);
+        ops_tensor_drop(g);
+        if (scaled == 0.0) {
+            return 0.0;
+        }
+        g = T(scaled);
+    }
+    ops_tensor *out = ops_tensor_share(g, (int)n);
+    if (out == NULL) {
+        return 0.0;
+    }
+    int at = 0;
+    for (int64_t k = 0; k < n; ++k) {
+        int reduced = (int)(axes >> k & 1);
+        out->shape[k] = shape[k];
+        out->stride[k] = reduced ? 0 : g->stride[at];
+        at += !reduced || keepdim;
+    }
+    out->flags = 0;
+    ops_tensor_refresh(out);
+    ops_tensor_drop(g);
+    return ops_to_handle(out);
 }
 
 /* Modes, threads, random numbers --------------------------------------------------------------- */

@@ -276,7 +276,7 @@ def reduce_context(d: Derived) -> ReduceCuda:
 
 def _reduce_launcher(op: str, kernel: AccumulateKernel, code: str) -> str:
     storage = ("bool",) if kernel.input.cls == BOOL else STORAGE[code]
-    return f"ops_reduce_launch<{', '.join((f'ops_{op}::{kernel.symbol}', *storage))}>"
+    return f"ops_reduce_launch<{', '.join((f'opsk_{op}_cuda::{kernel.symbol}', *storage))}>"
 
 
 def _monoid(

@@ -347,16 +347,15 @@ class _Reverse:
 
     def total(self, node: Node) -> Node:
         """``sum(node)`` over the row."""
-        groups: dict[Node, Node] = {}  # factor -> what is summed
+        groups: dict[Node | None, Node] = {}  # factor -> what is summed; None -> what is added
         self.terms(node, ONE, groups)
-        result: Node = ZERO
+        result = groups.pop(None, ZERO)
         for factor, term in groups.items():
+            assert factor is not None
             result = plus(result, times(factor, self.sum(term)))
         return result
 
     def sum(self, term: Node) -> Node:
-        if self.single(term):
-            return times(term, Call(COUNT, (self.dim,)))
         if self.is_deviation(term):
             return ZERO
         if isinstance(term, Binary) and term.op == "*" and isinstance(term.left, Num):
@@ -370,10 +369,10 @@ class _Reverse:
         mean = term.right
         return isinstance(mean, Call) and mean.fn == "mean" and mean.args[0] == term.left
 
-    def terms(self, node: Node, factor: Node, groups: dict[Node, Node]) -> None:
+    def terms(self, node: Node, factor: Node, groups: dict[Node | None, Node]) -> None:
         """``factor * node`` as terms; values of the forward pass are left whole."""
         if self.single(node):
-            self.note(ONE, times(factor, node), groups)
+            self.note(None, times(times(factor, node), Call(COUNT, (self.dim,))), groups)
             return
         match node:
             case Unary(op="-", arg=a):
@@ -393,16 +392,12 @@ class _Reverse:
                 self.terms(a, factor, groups)
                 self.terms(b, algebra.neg(factor), groups)
             case IfExp(test=t, then=a, other=b):
-                one: dict[Node, Node] = {}
-                two: dict[Node, Node] = {}
-                self.terms(a, factor, one)
-                self.terms(b, factor, two)
-                for f in dict.fromkeys((*one, *two)):
-                    self.note(f, branch(t, one.get(f, ZERO), two.get(f, ZERO)), groups)
+                chosen = branch(t, self.total(a), self.total(b))
+                self.note(None, times(factor, chosen), groups)
             case _:
                 self.note(factor, node, groups)
 
-    def note(self, factor: Node, term: Node, groups: dict[Node, Node]) -> None:
+    def note(self, factor: Node | None, term: Node, groups: dict[Node | None, Node]) -> None:
         groups[factor] = plus(groups[factor], term) if factor in groups else term
 
 

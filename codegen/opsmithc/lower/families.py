@@ -5,7 +5,7 @@ Must not know: any op by name. A new family is one row of ``FAMILIES`` and its t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ def entries(d: Derived) -> tuple[list[str], list[centry.Entry]]:
     return [], []
 
 
-def function_text(d: Derived) -> list[str]:
+def function_text(d: Derived, known: Mapping[str, OpDef] = pytext.NONE_KNOWN) -> list[str]:
     """The op's Python text."""
     match d.op.meaning:
         case Rows():
@@ -96,7 +96,7 @@ def function_text(d: Derived) -> list[str]:
             return pytext.body_text(d.op)
         case Compose():
             return pytext.compose_text(d.op)
-    return pytext.function_text(d, axes(d.op))
+    return pytext.function_text(d, axes(d.op), known)
 
 
 def hidden_ops(op: OpDef) -> list[OpDef]:

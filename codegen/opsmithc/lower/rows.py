@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from ..backends.ctext import Printer
+from ..derive.algebra import simplify
 from ..derive.op import Derived, cotangent, differentiable_outputs, is_boolean
 from ..derive.rows import (
     ALONG, COLUMN, COUNT, FULL, POSITIONS, REDUCTIONS, SINGLE, Rows, assume, branch, layout, varies,
@@ -288,7 +289,7 @@ class _Kernel:
             value = assume(value, name, present=name == own)
         for name in present:
             value = assume(value, name, present=True)
-        return transform(value, _row_name)
+        return simplify(transform(value, _row_name))
 
     # What is known of values ---------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from .. import pytext
 from ..abi import encode
 from ..centry import Entry, kind_of
 from ..derive.op import Derived, Gradient, cotangent, differentiable_outputs, is_boolean
-from ..derive.rows import COLUMN, COUNT, Rows, layout
+from ..derive.rows import COLUMN, COUNT, FULL, Rows, layout
 from ..formula import Call, IfExp, Name, Node, Num, children, names, transform
 from ..opdef import OpDef
 from ..schema import Param
@@ -238,12 +238,9 @@ def _recorded(record: pytext.Record) -> list[str]:
 def _like(record: pytext.Record) -> str:
     """A tensor with an element of every row and position."""
     op = record.derived.op
-    from .rows import FULL
-
-    for operand in backward_inputs(record.derived):
-        if operand.layout == FULL:
-            return pytext.safe(operand.name)
-    raise AssertionError(f"{op.name}: no full tensor to count by")
+    gs = _cotangents(op)
+    whole = [o.name for o in backward_inputs(record.derived) if o.layout == FULL]
+    return pytext.safe(min(whole, key=lambda name: name in gs))  # a cotangent may be absent
 
 
 def _restored(record: pytext.Record, gs: Sequence[str], dim: str) -> list[str]:
@@ -251,7 +248,11 @@ def _restored(record: pytext.Record, gs: Sequence[str], dim: str) -> list[str]:
     op = record.derived.op
     lines = []
     if len(gs) > 1:
-        lines += [f"    {g} = 0.0 if {g} is None else {g}" for g in gs]
+        whole = {o.name for o in backward_inputs(record.derived) if o.layout == FULL}
+        like = _like(record)
+        for g in gs:
+            zero = f"_f.expand(number(0.0), {like}.shape)" if g in whole else "number(0.0)"
+            lines.append(f"    {g} = {zero} if {g} is None else {g}")
     keep = _rows(op).keepdim
     if keep != Num(True):
         names_ = [*gs, *(o for o in op.schema.outputs if o in record.saved)]

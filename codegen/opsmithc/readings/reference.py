@@ -48,6 +48,9 @@ def empty_like(**_: Any) -> None:
     """Undefined values: nothing to compare with."""
 
 
+UNDEFINED = empty_like
+
+
 def full_like(input: Array, fill_value: float, **_: Any) -> Array:
     """One value."""
     return np.full(np.shape(input), fill_value)

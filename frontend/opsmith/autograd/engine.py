@@ -22,6 +22,7 @@ from .hooks import Hooked
 _accumulate = lib.ops_accumulate
 _drop = lib.ops_drop
 _settle = lib.ops_settle
+checked: Any = None  # anomaly mode: runs a node's recorded form in its place
 _leaves = allocate_lock()
 
 
@@ -36,10 +37,12 @@ def run_raw(node: Any, g: float, retain: bool, push=heapq.heappush, pop=heapq.he
     if node.__class__ is tuple:
         node, k = node
         g = {k: g}
+    was = grad_enabled()
+    lib.ops_set_grad_enabled(0)
     try:
         while True:
             fn = node[1]
-            edges = node[2 : 2 + fn.edges] if fn.edges >= 0 else node[2:]
+            edges = node[2 : 2 + fn.edges] if fn.edges >= 0 else node[2 : len(node) + 1 + fn.edges]
             out = fn(node, g if g.__class__ is float else _listed(fn, g))
             g = None
             if not retain:
@@ -103,6 +106,8 @@ def run_raw(node: Any, g: float, retain: bool, push=heapq.heappush, pop=heapq.he
         for _, h in hooked.values():
             _drop(h)
         raise
+    finally:
+        lib.ops_set_grad_enabled(was)
 
 
 def _listed(fn: Any, g: dict[int, Any]) -> list[Any]:
@@ -193,8 +198,8 @@ def run_recorded(
                         done[at] = part
             if useful is not None and id(node) not in useful:
                 continue
-            edges = node[2 : 2 + fn.edges] if fn.edges >= 0 else node[2:]
-            out = fn.recorded(node, g)
+            edges = node[2 : 2 + fn.edges] if fn.edges >= 0 else node[2 : len(node) + 1 + fn.edges]
+            out = fn.recorded(node, g) if checked is None else checked(fn, node, g)
             if not retain:
                 node[1:] = freed, fn  # keeps its name
             for t, e in zip(out, edges):
@@ -234,14 +239,14 @@ def _useful(roots: list[Any], capture: Sequence[Any]) -> set[int]:
         seen.add(id(node))
         order.append(node)
         fn = node[1]
-        for e in node[2 : 2 + fn.edges] if fn.edges >= 0 else node[2:]:
+        for e in node[2 : 2 + fn.edges] if fn.edges >= 0 else node[2 : len(node) + 1 + fn.edges]:
             e = e[0] if e.__class__ is tuple else e
             if e.__class__ is list and e and not callable(e[0]):
                 stack.append(e)
     useful: set[int] = set()
     for node in sorted(order, key=lambda n: -n[0]):  # oldest first
         fn = node[1]
-        for e in node[2 : 2 + fn.edges] if fn.edges >= 0 else node[2:]:
+        for e in node[2 : 2 + fn.edges] if fn.edges >= 0 else node[2 : len(node) + 1 + fn.edges]:
             target = e[0] if e.__class__ is tuple else e
             if id(target) in targets or id(target) in useful:
                 useful.add(id(node))
@@ -281,7 +286,7 @@ def backward(
     heads = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
     grads = (grad_tensors,) * len(heads) if grad_tensors is None or isinstance(grad_tensors, Tensor) else tuple(grad_tensors)
     retain = create_graph if retain_graph is None else retain_graph
-    if len(heads) == 1 and not create_graph and inputs is None:
+    if len(heads) == 1 and not create_graph and inputs is None and checked is None:
         t = heads[0]
         node = t._node
         if node is not None and grads[0] is None and lib.ops_numel(t._h) == 1 and not lib.ops_is_stale(t._h):
@@ -297,7 +302,7 @@ def backward(
             if g is not None and t._node.__class__ is Leaf:
                 _give_leaf(t._node, g, create_graph)
         return
-    if create_graph or len(roots) > 1:
+    if create_graph or len(roots) > 1 or checked is not None:
         run_recorded(roots, create_graph, retain)
         return
     e, g = roots[0]

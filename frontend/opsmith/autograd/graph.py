@@ -143,7 +143,7 @@ def edges_of(node: Any) -> list[Any]:
         return []
     fn = node[1]
     count = getattr(fn, "edges", 0)
-    return node[2 : 2 + count] if count >= 0 else node[2:]
+    return node[2 : 2 + count] if count >= 0 else node[2 : len(node) + 1 + count]
 
 
 def get_gradient_edge(tensor: Any) -> Any:

@@ -54,6 +54,8 @@ int ops_swap_contents(double a, double b);
 
 double ops_accumulate(double a, double g);
 double ops_ones_like(double h);
+double ops_unreduce(double g, uint64_t dims, int keepdim, double factor, int64_t n, int64_t a,
+                    int64_t b, int64_t c, int64_t d);
 double ops_settle(double h);
 
 void ops_set_grad_enabled(int on);
