@@ -58,7 +58,7 @@ class AccumulateKernel:
     additive: bool  # all states are plain sums
 
 
-def key(name: str, kernels: Sequence[PointwiseKernel | AccumulateKernel]) -> str:
+def key(name: str, kernels: Sequence[object]) -> str:
     """How a backend's kernels are found at run time: the op, and a digest of what it computes, so
     that a library made from another registry never answers for it.
     """

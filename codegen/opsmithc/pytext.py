@@ -62,18 +62,25 @@ def signature(op: OpDef, method: bool = False) -> str:
     """Python parameters of the op, as PyTorch writes them."""
     parts: list[str] = []
     for i, p in enumerate(op.schema.params):
-        if p.kwonly and (i == 0 or not op.schema.params[i - 1].kwonly):
+        if p.kwonly and (i == 0 or not op.schema.params[i - 1].kwonly) and not _has_rest(parts):
             parts.append("*")
         parts.append(_parameter(op, p))
     if "out" in op.variants:
-        if "*" not in parts:
+        if not _has_rest(parts):
             parts.append("*")
         parts.append("out=None")
     return ", ".join(parts)
 
 
+def _has_rest(parts: list[str]) -> bool:
+    """Is there a ``*`` or ``*tensors`` already?"""
+    return any(part.startswith("*") for part in parts)
+
+
 def _parameter(op: OpDef, p: Param) -> str:
     name = safe(p.name)
+    if "varargs" in op.variants and p.type.base == "Tensor" and p.type.is_list:
+        return f"*{name}"
     if p.default is None:
         return name
     if p.default in {q.name for q in op.schema.params}:
@@ -301,9 +308,11 @@ def _raw_reduce(record: Record, suffix: str) -> list[str]:
     dim = record.at("dim") if "dim" in record.saved else "None"
     keepdim = record.at("keepdim") if "keepdim" in record.saved else "False"
     lines = [f"def b_{op.name}{suffix}(n, g):"]
+    divide = int(factor.endswith(" / count"))  # C counts faster
+    factor = factor.removesuffix(" / count")
     if "count" in factor:
         lines.append(f"    count = reduced_count(n[-1], {dim})")
-    call = f"unreduce_handle(g, DIMS[{dim}], {keepdim}, {factor}, *ints(n[-1]))"
+    call = f"unreduce_handle(g, DIMS[{dim}], {keepdim}, {factor}, {divide}, *ints(n[-1]))"
     return [*lines, f"    return ({call} or backward_failed(n, g),)", ""]
 
 
@@ -320,7 +329,7 @@ def _raw_program(record: Record, suffix: str, known: Mapping[str, OpDef]) -> lis
     lines = [f"def b_{op.name}{suffix}(n, g):"]
     checked = ", ".join(record.at(t) for t in record.saved if t in tensors)
     if checked:
-        lines.append(f"    check_saved(n, {checked})")
+        lines.append(f"    if last_write() > -n[0]: check_saved(n, {checked})")
     results, called = [], []
     single = len(record.grads) == 1
     for k, g in enumerate(record.grads):
@@ -685,7 +694,7 @@ def _inplace(derived: Derived, record: Record, suffix: str, rare: bool) -> list[
     if sig.endswith(", *"):
         sig = sig[:-3]
     lines = [f"def {n}_({sig}):", f'    """In-place :func:`{n}`; returns its first argument."""']
-    lines += [f"    if {first}._node is not None: check_inplace({first})"]
+    lines += [f"    if {first}._node is not None and grad_enabled(): check_inplace({first})"]
     others = [p.name for p in op.schema.tensors[1:]]
     overwritten = record.edges and first in record.saved
     if overwritten:
@@ -694,7 +703,10 @@ def _inplace(derived: Derived, record: Record, suffix: str, rare: bool) -> list[
         wanted = " or ".join(f"has_node({safe(r)})" for r in readers)
         lines += [f"    if ({wanted}) and grad_enabled(): original = copy_of({first})"]
     handles = [f"{safe(p.name)}._h" for p in op.schema.tensors]
-    numbers = [f"*scalar({safe(p)})" for p in number_params(op)]
+    numbers = [
+        f"*((1, {safe(p)}, 0) if {safe(p)}.__class__ is float else scalar({safe(p)}))"
+        for p in number_params(op)
+    ]
     lines += ["    stamp = seq()", "    try:"]
     tensors = " and ".join(f"{o}.__class__ is Tensor" for o in others)
     fast = f"c_{n}_t({', '.join([*handles, *numbers, '-stamp'])})"
@@ -940,7 +952,7 @@ def compose_text(op: OpDef) -> list[str]:
     out = ", out=out" if "out" in op.variants else ""
     body = [f"    return compose({module!r}).{function}({arguments(op)}{out})", ""]
     lines = [f"def {n}({signature(op)}):", *doc(op), *body]
-    if "varargs" in op.variants:
+    if "varargs" in op.variants and "method" in op.variants:
         lines += _varargs(op, body)
     if "inplace" in op.variants:
         lines += assigning(op)

@@ -95,7 +95,7 @@ TRIALS: Mapping[str, tuple[Callable[[Derived], str], str]] = {
     "out": (_out, "test_inplace_out.py::test_out"),
     "stub": (_stub, "test_stubs.py::test_every_op"),
     "doc": (_doc, "test_doc.py::test_page"),
-    "test": (_always, "test_layout.py::test_strides"),
+    "test": (_always, "test_fuzz.py::test_fuzz"),
 }
 
 

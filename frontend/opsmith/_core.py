@@ -31,6 +31,7 @@ seq = itertools.count(-1, -1).__next__  # node sequence numbers, negated: smalle
 drop = _drop = lib.ops_drop
 saved_is_valid = lib.ops_saved_is_valid
 unreduce_handle = lib.ops_unreduce
+last_write = lib.ops_last_write
 _alias = lib.ops_alias
 _next = lib.ops_next_output
 _shape_key = lib.ops_shape_key
@@ -713,7 +714,7 @@ __all__ = [
     "DEVICES", "DIMS", "LIMIT", "Leaf", "NAN", "NONE", "NONE_H", "NO_INT", "RARE", "Tensor", "alias",
     "as_operand", "assign", "attach", "backward_failed", "check_inplace", "check_saved", "compose", "copy_of",
     "device_code", "dispatch", "drop", "error_text", "failed", "further", "grad_enabled", "has_node", "hold", "hold_saved", "in_place",
-    "ints", "like", "make", "make_view", "named_tuple", "next_output", "no_case", "number", "operand",
+    "ints", "last_write", "like", "make", "make_view", "named_tuple", "next_output", "no_case", "number", "operand",
     "overrides", "raw", "rebase", "reduced_count", "reduced_positions", "refuse_recorded_out", "retry", "retry_operator",
     "saved_input", "saved_output", "scalar", "seq", "shard", "share", "tensors", "undo_broadcast",
     "unreduce", "unreduce_handle", "wrap", "write_out",

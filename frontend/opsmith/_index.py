@@ -159,7 +159,7 @@ def _parse(self: Tensor, index: tuple[Any, ...]) -> tuple[Tensor, list[Tensor], 
                     view = f.unsqueeze(view, d)
                     i = f.reshape(i, (1,))
                 _check_mask(i, view, d)
-                found = f.nonzero(i)
+                found = f.nonzero_rows(i)
                 for k in range(i.ndim):
                     tensors.append(f.select(found, 1, k))
                     dims.append(d)

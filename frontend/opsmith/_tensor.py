@@ -26,6 +26,7 @@ from ._core import (
     seq,
     wrap,
 )  # fmt: skip
+from .autograd import engine
 from ._dtypes import DEVICES, DTYPES, Size, bool_, device, dtype, float32, int64
 
 _OPS_SUBCLASS, _OPS_VIEW, _OPS_NUMBER = 2, 16, 32
@@ -314,9 +315,13 @@ Tensor.is_leaf = property(lambda self: not _get_requires_grad(self) or self._nod
 def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = None,
              create_graph: bool = False, inputs: Any = None) -> None:  # fmt: skip
     """Accumulate the gradients of this tensor into the leaves; see ``opsmith.autograd.backward``."""
-    from .autograd.engine import backward as run
-
-    run(self, gradient, retain_graph, create_graph, inputs=inputs)
+    plain = gradient is None and not create_graph and inputs is None and engine.checked is None
+    if plain and lib.ops_numel(self._h) == 1:
+        node = self._node
+        if node is not None and not (self._view is not None and lib.ops_is_stale(self._h)):
+            engine.run_raw(node, lib.ops_ones_like(self._h), retain_graph)
+            return
+    engine.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
 
 @_property

@@ -601,9 +601,10 @@ static const ops_pointwise_op scale = {
     .cost = 0.3f,
 };
 
-/* factor * g, broadcast back over the reduced dims of the shape; consumes g. */
-double ops_unreduce(double hg, uint64_t dims, int keepdim, double factor, int64_t n, int64_t a,
-                    int64_t b, int64_t c, int64_t d)
+/* factor * g (over the number of reduced elements, when asked), broadcast back over the reduced dims
+ * of the shape; consumes g. */
+double ops_unreduce(double hg, uint64_t dims, int keepdim, double factor, int divide, int64_t n,
+                    int64_t a, int64_t b, int64_t c, int64_t d)
 {
     int64_t small[4];
     const int64_t *shape = ops_ints(n, a, b, c, d, small);
@@ -612,6 +613,13 @@ double ops_unreduce(double hg, uint64_t dims, int keepdim, double factor, int64_
     if (!ops_resolve_dims(dims == 0 ? (n >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << n) - 1) : dims, (int)n,
                           &axes)) {
         return 0.0;
+    }
+    if (divide) {
+        double count = 1.0;
+        for (int64_t k = 0; k < n; ++k) {
+            count *= axes >> k & 1 ? (double)shape[k] : 1.0;
+        }
+        factor /= count;
     }
     if (factor != 1.0) {
         ops_scalar s = {factor, 0};

@@ -195,8 +195,11 @@ static void run_rows(job *j, int64_t lo, int64_t hi, int64_t part)
         if (o->sum >= 0) {
             p[k] = j->partial + (part * j->sums + o->sum) * pitch;
             step[k] = 0;
-        } else if (o->data == NULL && !o->zero) {
-            p[k] = NULL;
+        } else if (o->data == NULL && !o->zero) { /* not wanted: the kernel writes somewhere else */
+            p[k] = next;
+            step[k] = 0;
+            memset(next, 0, (size_t)(o->length * size));
+            next += round_up(o->length * size);
         } else if (!o->direct) {
             const int fixed = o->layout == OPS_ROWS_COLUMN || o->zero;
             tight[k] = p[k] = next;
@@ -297,8 +300,8 @@ static int run(job *j)
     }
     for (int k = 0; k < j->operands; ++k) {
         const operand *o = &j->at[k];
-        if (!o->direct) {
-            bytes += round_up(j->tile * o->length * ops_dtype_size[o->want]);
+        if (o->data == NULL || !o->direct) {
+            bytes += round_up((o->data ? j->tile : 1) * o->length * ops_dtype_size[o->want]);
         }
     }
     j->scratch = (size_t)bytes;

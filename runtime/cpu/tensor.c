@@ -449,8 +449,16 @@ ops_tensor *ops_tensor_foreign(int dtype, int ndim, const int64_t *shape, const 
     return t;
 }
 
+static double last_write;
+
+double ops_last_write(void)
+{
+    return last_write;
+}
+
 void ops_tensor_written(ops_tensor *t, double stamp)
 {
+    last_write = stamp > last_write ? stamp : last_write;
     ++t->version->count;
     t->version->stamp = stamp;
     t->born = t->version->count;

@@ -42,8 +42,10 @@ int ops_cuda_settled(cudaError_t status)
     if (ops_cuda_error_word != NULL && ops_cuda_error_word->raised) {
         const ops_error_word found = *ops_cuda_error_word;
         ops_cuda_error_word->raised = 0;
-        ops_fail(OPS_INDEX_ERROR, "index %lld is out of bounds for dimension with size %lld",
-                 (long long)found.position, (long long)found.size);
+        char text[256];
+        snprintf(text, sizeof text, found.format, (long long)found.value[0],
+                 (long long)found.value[1], (long long)found.value[2]);
+        ops_fail((enum ops_status)found.status, "%s", text);
         return 0;
     }
     return 1;

@@ -11,8 +11,9 @@ extern int ops_cuda_device;                       /* the one device of this proc
 /* Where kernels report a position out of bounds: host memory that the device sees. */
 typedef struct ops_error_word {
     int32_t raised; /* 1 once a kernel has written the rest */
-    int32_t entry;  /* number of the launch that did */
-    int64_t position, size;
+    int32_t status; /* enum ops_status */
+    const char *format; /* host memory; reads three long longs at most */
+    int64_t value[3];
 } ops_error_word;
 extern ops_error_word *ops_cuda_error_word; /* null before the start */
 

@@ -17,8 +17,9 @@ from ..dtypes import BY_CODE, COMPUTE
 from ..formula import names
 from ..ir import BOOL, COMMON, LONG, AccumulateKernel, Arg, PointwiseKernel, key
 from ..lower import accumulate, pointwise
-from ..opdef import Out, Reduce
+from ..opdef import Index, Out, Reduce
 from .ctext import Printer
+from .cuda_index import IndexCuda, Launcher, index_context
 
 CLASS = {COMMON: "ops_common", BOOL: "ops_bool", LONG: "ops_long"}
 # Storage types that get kernels of their own; all others go through the conversions of ops_any.
@@ -126,13 +127,13 @@ class GroupFile:
 class TableFile:
     """Context of templates/cuda/table.cu.j2: every launcher, sorted by key."""
 
-    rows: tuple[Launchers, ...]
+    rows: tuple[Launchers | Launcher, ...]
 
 
 # nvcc spends half a second on headers before the first op; four ops a file share it and still keep
 # every core busy.
 GROUP = 4
-HEADERS = ("math.cuh", "pointwise.cuh", "reduce.cuh")
+HEADERS = ("math.cuh", "pointwise.cuh", "reduce.cuh", "index.cuh")
 
 
 class Cuda:
@@ -150,6 +151,8 @@ class Cuda:
                 return [("cuda/pointwise.cu.j2", pointwise_context(d))]
             case Reduce():
                 return [("cuda/reduce.cu.j2", reduce_context(d))]
+            case Index():
+                return [("cuda/index.cu.j2", index_context(d.op))]
         return []
 
 
@@ -162,8 +165,10 @@ def show(d: Derived) -> str:
     return "\n".join(files) or f"{d.op.name} has no CUDA kernel of its own\n"
 
 
-def tables(context: Any) -> tuple[Launchers, ...]:
+def tables(context: Any) -> tuple[Launchers | Launcher, ...]:
     """The rows that a kernel file adds to the table."""
+    if isinstance(context, IndexCuda):
+        return (context.launcher,)
     return context.tables if isinstance(context, PointwiseCuda) else (context.table,)
 
 

@@ -42,7 +42,7 @@ from ..formula import (
     Num,
     Unary,
 )  # fmt: skip
-from ..ir import BOOL, COMMON, LONG
+from ..ir import BOOL, COMMON, LONG, key
 from ..opdef import OpDef
 from ..schema import Param
 
@@ -81,6 +81,7 @@ class IndexFile:
     """Context of templates/c/index.c.j2."""
 
     op: str
+    key: str  # how other backends find their form of it
     formula: str
     structure: str  # what the formula was recognised as
     fields: tuple[str, ...]  # declarations in the struct of arguments
@@ -1158,6 +1159,7 @@ class _File:
         text += " ".join(operands) + (p.start or "")
         return IndexFile(
             op=op.name,
+            key=key(op.name, [kernels, body, more, checks, ndim, shape]),
             formula=op.meaning.formula.text,  # type: ignore[union-attr]
             structure=self.structure(),
             fields=tuple(fields), kernels=tuple(_with_unpack(k, unpack) for k in kernels),

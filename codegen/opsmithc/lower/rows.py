@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from ..backends.ctext import Printer
-from ..derive.algebra import simplify
+from ..derive.algebra import is_num, simplify
 from ..derive.op import Derived, cotangent, differentiable_outputs, is_boolean
 from ..derive.rows import (
     ALONG, COLUMN, COUNT, FULL, POSITIONS, REDUCTIONS, SINGLE, Rows, assume, branch, layout, varies,
@@ -56,14 +56,6 @@ class Operand:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
-    """One element-wise output: where to, and the loops that fill it."""
-
-    target: str
-    walk: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Pass:
     """One walk over the row that finds all reductions of a depth."""
 
@@ -84,9 +76,9 @@ class KernelText:
     pointers: tuple[str, ...]
     passes: tuple[Pass, ...]
     finish: tuple[str, ...]  # values of the row after the last pass
-    outputs: tuple[Output, ...]
+    walk: tuple[str, ...]  # the element-wise outputs
+    patches: tuple[str, ...]
     stashes: int
-    folds: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +108,6 @@ class RowsFile:
 
     op: str
     title: tuple[str, ...]
-    folds: tuple[str, ...]
     kernels: tuple[KernelText, ...]
     descriptors: tuple[Descriptor, ...]
 
@@ -215,9 +206,8 @@ def render_context(derived: Derived) -> RowsFile:
         made, d = _kernels(op, f"opsk_{op.name}_backward", back, gradients(derived), count)
         kernels += made
         descriptors.append(d)
-    folds = dict.fromkeys(f for k in kernels for f in k.folds)
     title = (f"{op.name}:", *(f"    {line}" for line in text.splitlines()))
-    return RowsFile(op.name, title, tuple(folds), tuple(kernels), tuple(descriptors))
+    return RowsFile(op.name, title, tuple(kernels), tuple(descriptors))
 
 
 def _kernels(
@@ -277,7 +267,6 @@ class _Kernel:
         self.env: dict[str, tuple[str, str]] = {}
         self.at: dict[Node, str] = {}  # value -> the C local that holds it
         self.stash: dict[Node, int] = {}
-        self.folds: dict[str, None] = {}
         self.depths: dict[Node, int] = {}
         self.single: dict[Node, bool] = {}
 
@@ -310,9 +299,31 @@ class _Kernel:
         """Passes that must be over before the value can be computed."""
         if node not in self.depths:
             below = max((self.depth(c) for c in children(node)), default=0)
-            is_reduction = isinstance(node, Call) and node.fn in REDUCTIONS
-            self.depths[node] = below + is_reduction
+            self.depths[node] = below + self.is_reduction(node)
         return self.depths[node]
+
+    def is_reduction(self, node: Node) -> bool:
+        """Is it found by a pass over the row? (One element of the row is not: see ``picked``.)"""
+        return isinstance(node, Call) and node.fn in REDUCTIONS and self.picked(node) is None
+
+    def picked(self, node: Node) -> tuple[Node, Node] | None:
+        """Of ``sum(where(position == at, value, 0))``: (at, value)."""
+        if not (isinstance(node, Call) and node.fn == "sum"):
+            return None
+        found = self.hit(node.args[0])
+        return None if found is None or not is_num(found[2], 0) else found[:2]
+
+    def hit(self, node: Node) -> tuple[Node, Node, Node] | None:
+        """Of ``where(position == at, value, other)``: (at, value, other)."""
+        if not (isinstance(node, Call) and node.fn == "where"):
+            return None
+        test, value, other = node.args
+        if not (isinstance(test, Compare) and test.op == "==" and test.left == Name(POSITION)):
+            return None
+        at = test.right
+        if not (isinstance(at, Name) and self.is_single(at)) or POSITION in names(value):
+            return None
+        return at, value, other
 
     # Printing ------------------------------------------------------------------------------------
 
@@ -330,7 +341,8 @@ class _Kernel:
         declarations, pointers = self.operands(values)
         check = self.op.check[0][0].node if self.op.check and not self.backward else None
         if check is not None:
-            condition = self.printer().condition(self.rewritten(transform(check, _row_name)))
+            env = {**self.env, N: ("(int32_t)n", LONG)}
+            condition = Printer(self.compute, env).condition(transform(check, _row_name))
             pointers += [f"if (!{condition}) {{", "    return 1;", "}"]
         last = max(self.depth(v) for v in values)
         if any(not self.is_single(v) for v in values):
@@ -338,12 +350,12 @@ class _Kernel:
         reductions: dict[Node, None] = {}
         for v in values:
             for n in walk(v):
-                if isinstance(n, Call) and n.fn in REDUCTIONS:
+                if self.is_reduction(n):
                     reductions[n] = None
         by_pass = [[r for r in reductions if self.depth(r) == p + 1] for p in range(last)]
         self.keep(values, by_pass)
         passes = [self.reduce_pass(rs, p) for p, rs in enumerate(by_pass)]
-        finish, outputs = self.output_pass(last)
+        finish, loops, patches = self.output_pass(last)
         for k in range(len(self.stash)):
             declarations.append(
                 f"{self.dtype.ctype} *const restrict kept{k} = "
@@ -352,7 +364,7 @@ class _Kernel:
         title = "; ".join(f"{o.name}" for o in self.outs)
         return KernelText(
             f"{self.symbol}: {title}", self.symbol, tuple(declarations), tuple(pointers),
-            tuple(passes), tuple(finish), tuple(outputs), len(self.stash), tuple(self.folds),
+            tuple(passes), tuple(finish), loops, patches, len(self.stash),
         )  # fmt: skip
 
     def operands(self, values: Sequence[Node]) -> tuple[list[str], list[str]]:
@@ -375,8 +387,7 @@ class _Kernel:
         pointers = []
         for k, o in enumerate(self.outs):
             pointers.append(
-                f"{ctype} *const restrict p_{o.name} = b->p[{k}] == NULL ? NULL : "
-                f"({ctype} *)(b->p[{k}] + r * b->step[{k}]);"
+                f"{ctype} *const restrict p_{o.name} = ({ctype} *)(b->p[{k}] + r * b->step[{k}]);"
             )
         for k, i in enumerate(self.ins, start=len(self.outs)):
             if i.name not in read:
@@ -429,8 +440,14 @@ class _Kernel:
                 return
             if self.is_single(node) and not isinstance(node, Name | Num) and not is_boolean(node):
                 for n in walk(node):
-                    if isinstance(n, Call) and n.fn in REDUCTIONS and n not in self.at:
+                    pick = self.picked(n)
+                    if pick is not None and n not in self.at:
+                        visit(pick[1])
+                        lines.append(self.pick(n, *pick))
+                    if self.is_reduction(n) and n not in self.at:
                         raise AssertionError(f"{self.symbol}: {unparse(n)} is not ready")
+                if node in self.at:
+                    return
                 lines.extend(self.assign(node, _counts([node], self.is_single)))
                 return
             for c in children(node):
@@ -439,6 +456,21 @@ class _Kernel:
         for r in roots:
             visit(r)
         return lines
+
+    def pick(self, node: Node, at: Node, value: Node) -> str:
+        """The statement for one element of the row; 0 where there is none."""
+        place = self.env[at.id][0] if isinstance(at, Name) else ""
+        text = self.at_place(value, place)
+        name = f"t{len(self.at)}"
+        self.at[node] = name
+        self.env[name] = (name, COMMON)
+        inside = f"(uint64_t){place} < (uint64_t)n"
+        return f"const {self.dtype.ctype} {name} = {inside} ? {text} : 0;"
+
+    def at_place(self, value: Node, place: str) -> str:
+        """An element-wise value at one position."""
+        env = {k: (text.replace("[k + j]", f"[{place}]"), c) for k, (text, c) in self.env.items()}
+        return Printer(self.compute, env).value(self.rewritten(value), COMMON)
 
     def assign(self, node: Node, counts: Mapping[Node, int]) -> list[str]:
         """The value in a local of its own, and before it the parts that it reads twice."""
@@ -508,7 +540,6 @@ class _Kernel:
         for q, (r, root) in enumerate(zip(reductions, roots, strict=True)):
             assert isinstance(r, Call)
             kind, identity, wide = KINDS[r.fn]
-            self.folds[_fold(kind, ctype, code)] = None
             name = f"r{when}_{q}"
             before.append(f"{'double' if wide else ctype} {name} = {identity};")
             lanes += [
@@ -549,24 +580,70 @@ class _Kernel:
             "}",
         )
 
-    def output_pass(self, when: int) -> tuple[list[str], list[Output]]:
-        """Values of the row, stored where they are outputs, and the element-wise outputs."""
+    def output_pass(self, when: int) -> tuple[list[str], tuple[str, ...], tuple[str, ...]]:
+        """Values of the row, the loop over the element-wise outputs, and what single places get."""
         whole = [o for o in self.outs if o.layout != SINGLE]
-        before = self.singles([o.value for o in whole if o.value is not None])
+        loop, patches = self.split(whole)
+        before = self.singles([*(v for _, v in loop), *(v for _, _, v in patches)])
         for o in self.outs:
             if o.layout == SINGLE:
                 assert o.value is not None
                 before += self.singles([o.value])
                 text = _bare_text(self.printer().value(self.rewritten(o.value), COMMON))
-                before += [f"if (p_{o.name} != NULL) {{", f"    *p_{o.name} = {text};", "}"]
-        outputs = []
-        for o in whole:
-            assert o.value is not None
-            lines, texts = self.elements([o.value], when)
+                before.append(f"*p_{o.name} = {text};")
+        lines, texts = self.elements([v for _, v in loop], when)
+        for o, v in loop:
             sign = "+=" if o.layout == COLUMN else "="
-            lines.append(f"p_{o.name}[k + j] {sign} {_bare_text(texts[o.value])};")
-            outputs.append(Output(f"p_{o.name}", self.walk("0", "n", 2 * self.few, lines)))
-        return before, outputs
+            lines.append(f"p_{o.name}[k + j] {sign} {_bare_text(texts[v])};")
+        after = []
+        for o, at, v in patches:
+            place = self.env[at.id][0] if isinstance(at, Name) else ""
+            kept = dict(self.at)
+            for node, slot in self.stash.items():
+                self.at[node] = f"kept{slot}_"
+                self.env[f"kept{slot}_"] = (f"kept{slot}[k + j]", COMMON)
+            sign = "+=" if o.layout == COLUMN else "="
+            text = _bare_text(self.at_place(v, place))
+            self.at = kept
+            after += [
+                f"if ((uint64_t){place} < (uint64_t)n) {{",
+                f"    p_{o.name}[{place}] {sign} {text};", "}",
+            ]  # fmt: skip
+        walk = self.walk("0", "n", 2 * self.few, lines) if loop else ()
+        return before, walk, tuple(after)
+
+    def chosen(self, value: Node, which: int, hits: set[Node]) -> Node:
+        """The value at the positions that its ``where`` ask for (1) or at all others (2)."""
+
+        def step(node: Node) -> Node:
+            if self.is_single(node):
+                return node
+            hit = self.hit(node)
+            if hit is None:
+                return _rebuilt(node, step)
+            hits.add(hit[0])
+            return step(hit[which])
+
+        return simplify(step(value))
+
+    def split(
+        self, outs: Sequence[Operand]
+    ) -> tuple[list[tuple[Operand, Node]], list[tuple[Operand, Node, Node]]]:
+        """Values of the loop over elements, and values that only one position has."""
+        loop: list[tuple[Operand, Node]] = []
+        patches: list[tuple[Operand, Node, Node]] = []
+        for o in outs:
+            value = o.value
+            assert value is not None
+            hits: set[Node] = set()
+            there, rest = self.chosen(value, 1, hits), self.chosen(value, 2, hits)
+            if len(hits) == 1:
+                if POSITION not in names(rest) and (o.layout != COLUMN or is_num(rest, 0)):
+                    patches.append((o, next(iter(hits)), there))
+                    value = rest
+            if o.layout != COLUMN or not is_num(value, 0):
+                loop.append((o, value))
+        return loop, patches
 
 
 def _row_name(n: Node) -> Node:
@@ -612,10 +689,6 @@ def _rebuilt(node: Node, fn: object) -> Node:
 
 def _combined(kind: str, x: str, y: str, code: str) -> str:
     return COMBINE[kind].format(x=x, y=f"({y})" if kind in ("sum", "prod") and " " in y else y, T=code)
-
-
-def _fold(kind: str, ctype: str, code: str) -> str:
-    return f"OPS_ROWS_FOLD({kind}, {ctype}, {code}, {_combined(kind, 'x', 'y', code)})"
 
 
 def _bare_text(text: str) -> str:

@@ -20,7 +20,8 @@ _LATE = {
 
 def __getattr__(name: str) -> Any:
     if name in _LATE:
-        return getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)
+        value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)
+        return value
     if name in _LAZY:
         try:
             return importlib.import_module(f"{__name__}.{name}")

@@ -42,7 +42,8 @@ def run_raw(node: Any, g: float, retain: bool, push=heapq.heappush, pop=heapq.he
     try:
         while True:
             fn = node[1]
-            edges = node[2 : 2 + fn.edges] if fn.edges >= 0 else node[2 : len(node) + 1 + fn.edges]
+            count = fn.edges
+            edges = node[2 : 2 + count] if count >= 0 else node[2 : len(node) + 1 + count]
             out = fn(node, g if g.__class__ is float else _listed(fn, g))
             g = None
             if not retain:
@@ -69,9 +70,15 @@ def run_raw(node: Any, g: float, retain: bool, push=heapq.heappush, pop=heapq.he
                             grads[key] = h
                             push(heap, e)
                 elif kind is Leaf:
-                    if e.hooks or e.post_hooks:
-                        was = hooked.get(id(e))
-                        hooked[id(e)] = (e, h if was is None else _accumulate(was[1], h))
+                    if e.hooks is None and e.post_hooks is None and e.grad is None and h:
+                        with _leaves:
+                            if e.grad is None:
+                                e.grad = make(_settle(h), None)
+                                continue
+                        accumulate(e, h)
+                    elif e.hooks or e.post_hooks:
+                        before = hooked.get(id(e))
+                        hooked[id(e)] = (e, h if before is None else _accumulate(before[1], h))
                     else:
                         accumulate(e, h)
                 else:

@@ -114,6 +114,11 @@ class set_grad_enabled(_Mode):
         return set_grad_enabled(bool(self.mode))
 
 
+def set_grad_mode(on: bool) -> None:
+    """Switch recording at once, without a block: for loops that cannot afford one."""
+    lib.ops_set_grad_enabled(1 if on else 0)
+
+
 def is_grad_enabled() -> bool:
     """Is recording on in this thread?"""
     return bool(lib.ops_get_grad_enabled())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -142,5 +144,14 @@ def _spread(y: Tensor) -> Tensor:
     values = [((7 * j + 3) % 11 - 5) / 4 + 0.1 for j in range(y.numel())]
     return tensor(values, dtype=y.dtype).reshape(tuple(y.shape))
 
+
+class _Module(types.ModuleType):
+    """``autograd.gradcheck`` names the function and this module; whichever it is, it can be called."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> bool:
+        return gradcheck(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _Module
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]

@@ -16,6 +16,7 @@ from typing import Any
 
 import opsmith
 from opsmith import Tensor
+from opsmith._core import Leaf
 from opsmith.nn._hooks import HookTable, RemovableHandle
 from opsmith.nn.modules.module import typename
 
@@ -187,13 +188,19 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop all gradients, or set them to zero in place."""
+        if set_to_none:
+            for group in self.param_groups:
+                for param in group["params"]:
+                    leaf = param._node
+                    if leaf.__class__ is Leaf:
+                        leaf.grad = None
+                    else:
+                        param.grad = None
+            return
         for group in self.param_groups:
             for param in group["params"]:
                 grad = param.grad
                 if grad is None:
-                    continue
-                if set_to_none:
-                    param.grad = None
                     continue
                 if grad.grad_fn is not None:
                     grad.detach_()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import opsmith
+from opsmith.autograd.grad_mode import set_grad_mode
 from opsmith.optim.optimizer import Optimizer, check_range, dense_grad, evaluated
 
 __all__ = ["SGD"]
@@ -79,15 +80,25 @@ class SGD(Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update all parameters that have a gradient; return the closure's loss."""
         loss = evaluated(closure)
-        for group in self.param_groups:
-            with opsmith.set_grad_enabled(group["differentiable"]):
+        was = opsmith.is_grad_enabled()
+        try:
+            for group in self.param_groups:
+                set_grad_mode(group["differentiable"])
                 self._update(group)
+        finally:
+            set_grad_mode(was)
         return loss
 
     def _update(self, group: dict[str, Any]) -> None:
         lr, momentum, decay = float(group["lr"]), group["momentum"], group["weight_decay"]
         kept = 1 - group["dampening"]
         nesterov, maximize = group["nesterov"], group["maximize"]
+        if not (momentum or decay or maximize):
+            for param in group["params"]:
+                grad = param.grad
+                if grad is not None:
+                    param.add_(grad, alpha=-lr)
+            return
         for param in group["params"]:
             grad = dense_grad(param, maximize)
             if grad is None:

@@ -1,4 +1,4 @@
-/* cat: tensors one behind the other along a dim, promoted to one dtype. */
+/* cat and stack: tensors one behind the other along a dim, or along a new one, in one dtype. */
 #include <stdlib.h>
 
 #include "opsmith/entry.h"
@@ -6,6 +6,7 @@
 enum { GIL_LIMIT = 32768 };
 
 ops_tensor *opsk_cat(const double *tensors, int64_t n_tensors, int64_t dim);
+ops_tensor *opsk_stack(const double *tensors, int64_t n_tensors, int64_t dim);
 
 /* PyTorch lets vectors without elements join tensors of any rank; they add nothing. */
 static int adds_nothing(const ops_tensor *t)
@@ -111,6 +112,31 @@ static void copy_rows(char *to, int64_t pitch, const char *from, int64_t rows, i
     }
 }
 
+/* Put `t` into `out` at `to`, `rows` blocks `pitch` bytes apart; `stride`: of out's dims that t has. */
+static int put(ops_tensor *out, char *to, const int64_t *stride, ops_tensor *t, int64_t rows,
+               int64_t pitch)
+{
+    if ((t->flags & OPS_CONTIGUOUS) && t->dtype == out->dtype && out->device == OPS_CPU) {
+        void *lock = t->numel > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
+        copy_rows(to, pitch, t->data, rows, t->numel / rows * ops_itemsize(t));
+        if (lock) {
+            ops_gil_acquire(lock);
+        }
+        return 1;
+    }
+    ops_tensor *part = ops_tensor_share(out, t->ndim);
+    if (part == NULL) {
+        return 0;
+    }
+    part->data = to;
+    memcpy(part->shape, t->shape, (size_t)t->ndim * sizeof *part->shape);
+    memcpy(part->stride, stride, (size_t)t->ndim * sizeof *part->stride);
+    ops_tensor_refresh(part);
+    int ok = ops_tensor_copy(part, t);
+    ops_tensor_drop(part);
+    return ok;
+}
+
 ops_tensor *opsk_cat(const double *tensors, int64_t n_tensors, int64_t dim)
 {
     if (n_tensors == 0) {
@@ -128,45 +154,73 @@ ops_tensor *opsk_cat(const double *tensors, int64_t n_tensors, int64_t dim)
     if (out == NULL || !ops_devices[device]->has_memory || out->numel == 0) {
         return out;
     }
-    int64_t item = ops_itemsize(out), rows = 1, inner = item;
+    int64_t rows = 1, block = out->stride[dim] * ops_itemsize(out);
     for (int64_t d = 0; d < dim; ++d) {
         rows *= shape[d];
     }
-    for (int64_t d = dim + 1; d < ndim; ++d) {
-        inner *= shape[d];
-    }
-    int64_t pitch = inner * shape[dim];
     char *to = out->data;
     for (int64_t k = 0; k < n_tensors; ++k) {
         ops_tensor *t = ops_from_handle(tensors[k]);
         if (t->numel == 0) {
             continue;
         }
-        int64_t bytes = inner * t->shape[dim];
-        if ((t->flags & OPS_CONTIGUOUS) && t->dtype == dtype && device == OPS_CPU) {
-            void *lock = t->numel > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
-            copy_rows(to, pitch, t->data, rows, bytes);
-            if (lock) {
-                ops_gil_acquire(lock);
-            }
-        } else {
-            ops_tensor *part = ops_tensor_share(out, ndim);
-            if (part == NULL) {
-                ops_tensor_drop(out);
-                return NULL;
-            }
-            part->data = to;
-            memcpy(part->shape, t->shape, (size_t)ndim * sizeof *part->shape);
-            memcpy(part->stride, out->stride, (size_t)ndim * sizeof *part->stride);
-            ops_tensor_refresh(part);
-            int ok = ops_tensor_copy(part, t);
-            ops_tensor_drop(part);
-            if (!ok) {
-                ops_tensor_drop(out);
-                return NULL;
-            }
+        if (!put(out, to, out->stride, t, rows, block * shape[dim])) {
+            ops_tensor_drop(out);
+            return NULL;
         }
-        to += bytes;
+        to += block * t->shape[dim];
+    }
+    return out;
+}
+
+ops_tensor *opsk_stack(const double *tensors, int64_t n_tensors, int64_t dim)
+{
+    if (n_tensors == 0) {
+        return ops_fail(OPS_RUNTIME_ERROR, "stack expects a non-empty TensorList");
+    }
+    const ops_tensor *first = ops_from_handle(tensors[0]);
+    int ndim = first->ndim + 1;
+    int64_t d = dim < 0 ? dim + ndim : dim;
+    if (d < 0 || d >= ndim) {
+        return ops_fail(OPS_INDEX_ERROR, "Dimension out of range (expected to be in range of [%d, %d], but "
+                        "got %lld)", -ndim, ndim - 1, (long long)dim);
+    }
+    if (ndim > OPS_MAX_NDIM) {
+        return ops_fail(OPS_RUNTIME_ERROR, "stack: more than %d dimensions", OPS_MAX_NDIM);
+    }
+    for (int64_t k = 1; k < n_tensors; ++k) {
+        const ops_tensor *t = ops_from_handle(tensors[k]);
+        if (!ops_same_shape(first, t)) {
+            return ops_fail(OPS_RUNTIME_ERROR, "stack expects each tensor to be equal size, but got %s at "
+                            "entry 0 and %s at entry %lld", ops_shape_text(first->ndim, first->shape),
+                            ops_shape_text(t->ndim, t->shape), (long long)k);
+        }
+        if (t->device != first->device) {
+            return ops_fail(OPS_RUNTIME_ERROR, "Expected all tensors to be on the same device, but found "
+                            "at least two devices, %s and %s!", ops_devices[first->device]->name,
+                            ops_devices[t->device]->name);
+        }
+    }
+    int64_t shape[OPS_MAX_NDIM], stride[OPS_MAX_NDIM], rows = 1;
+    for (int e = 0; e < ndim; ++e) {
+        shape[e] = e < d ? first->shape[e] : e == d ? n_tensors : first->shape[e - 1];
+        rows *= e < d ? shape[e] : 1;
+    }
+    int dtype = common_dtype(tensors, n_tensors);
+    ops_tensor *out = dtype < 0 ? NULL : ops_tensor_new(dtype, first->device, ndim, shape);
+    if (out == NULL || !ops_devices[first->device]->has_memory || out->numel == 0) {
+        return out;
+    }
+    for (int e = 0; e < first->ndim; ++e) {
+        stride[e] = out->stride[e < d ? e : e + 1];
+    }
+    int64_t block = out->stride[d] * ops_itemsize(out);
+    for (int64_t k = 0; k < n_tensors; ++k) {
+        ops_tensor *t = ops_from_handle(tensors[k]);
+        if (!put(out, out->data + k * block, stride, t, rows, block * n_tensors)) {
+            ops_tensor_drop(out);
+            return NULL;
+        }
     }
     return out;
 }

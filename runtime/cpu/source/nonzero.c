@@ -1,7 +1,7 @@
 /* nonzero: positions of the elements that are not zero, in row-major order: count, then fill. */
 #include "opsmith/entry.h"
 
-ops_tensor *opsk_nonzero(ops_tensor *input);
+ops_tensor *opsk_nonzero_rows(ops_tensor *input);
 
 static int is_set(int dtype, const char *p)
 {
@@ -24,7 +24,7 @@ static int is_set(int dtype, const char *p)
     }
 }
 
-ops_tensor *opsk_nonzero(ops_tensor *input)
+ops_tensor *opsk_nonzero_rows(ops_tensor *input)
 {
     if (!ops_devices[input->device]->has_memory) {
         return ops_fail(OPS_NOT_IMPLEMENTED, "nonzero: the size of the result depends on the values, "

@@ -2,6 +2,7 @@
  *
  * Every line becomes entries (key, position); what is asked is done with those; values are then
  * copied from the input by position, so any dtype and any stride work alike. */
+#include "opsmith/convert.h"
 #include "opsmith/entry.h"
 #include "opsmith/order.h"
 #include "opsmith/parallel.h"
@@ -12,6 +13,7 @@ ops_tensor *opsk_sort(ops_tensor *input, int64_t dim, int descending, int stable
 ops_tensor *opsk_topk(ops_tensor *input, int64_t k, int64_t dim, int largest, int sorted);
 ops_tensor *opsk_kthvalue(ops_tensor *input, int64_t k, int64_t dim, int keepdim);
 ops_tensor *opsk_median_dim(ops_tensor *input, int64_t dim, int keepdim, int skip_nan);
+ops_tensor *opsk_median_all(ops_tensor *input, int skip_nan);
 ops_tensor *opsk_mode(ops_tensor *input, int64_t dim, int keepdim);
 
 typedef struct job job;
@@ -233,6 +235,37 @@ ops_tensor *opsk_median_dim(ops_tensor *input, int64_t dim, int keepdim, int ski
         return NULL;
     }
     return reduced(&j, input, dim, keepdim, median_line);
+}
+
+ops_tensor *opsk_median_all(ops_tensor *input, int skip_nan)
+{
+    if (input->numel == 0) { /* NaN, or the least integer, as PyTorch */
+        ops_tensor *out = ops_tensor_new(input->dtype, input->device, 0, NULL);
+        if (out != NULL && ops_devices[input->device]->has_memory) {
+            double nan = NAN;
+            ops_convert(out->dtype, OPS_F64, 1, &nan, 0, out->data);
+        }
+        return out;
+    }
+    ops_tensor *dense = ops_devices[input->device]->has_memory ? ops_tensor_dense(input, input->dtype)
+                                                               : ops_tensor_hold(input);
+    ops_tensor *line = dense ? ops_tensor_share(dense, 1) : NULL;
+    ops_tensor *out = NULL;
+    if (line != NULL) {
+        line->shape[0] = input->numel;
+        line->stride[0] = 1;
+        ops_tensor_refresh(line);
+        job j = {.skip_nan = skip_nan};
+        out = run(&j, line, 0, 1, 1, median_line);
+        if (out != NULL) {
+            ops_tensor_drop(j.indices);
+        }
+        ops_tensor_drop(line);
+    }
+    if (dense != NULL) {
+        ops_tensor_drop(dense);
+    }
+    return out;
 }
 
 /* The most frequent element, the least of several; where it stands last. */

@@ -30,6 +30,7 @@ int ops_storage_refcount(double h);
 int ops_overlaps_itself(double h);
 double ops_none_handle(void);
 int ops_saved_is_valid(double h, double seq);
+double ops_last_write(void);
 
 double ops_item_float(double h);
 int64_t ops_item_int(double h);
@@ -54,8 +55,8 @@ int ops_swap_contents(double a, double b);
 
 double ops_accumulate(double a, double g);
 double ops_ones_like(double h);
-double ops_unreduce(double g, uint64_t dims, int keepdim, double factor, int64_t n, int64_t a,
-                    int64_t b, int64_t c, int64_t d);
+double ops_unreduce(double g, uint64_t dims, int keepdim, double factor, int divide, int64_t n,
+                    int64_t a, int64_t b, int64_t c, int64_t d);
 double ops_settle(double h);
 
 void ops_set_grad_enabled(int on);

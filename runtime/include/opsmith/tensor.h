@@ -131,6 +131,8 @@ OPS_EXPORT void ops_tensor_refresh(ops_tensor *t);
 OPS_EXPORT void ops_tensor_free(ops_tensor *t);
 /* Note an in-place write: bump the version, stamp it, keep a written view fresh. */
 OPS_EXPORT void ops_tensor_written(ops_tensor *t, double stamp);
+/* The newest stamp of any write: where it is older than a node, nothing the node saved was written. */
+OPS_EXPORT double ops_last_write(void);
 /* Give an empty tensor a new shape and fresh storage (out=). */
 OPS_EXPORT int ops_tensor_resize(ops_tensor *t, int ndim, const int64_t *shape);
 OPS_EXPORT ops_tensor *ops_tensor_foreign(int dtype, int ndim, const int64_t *shape,

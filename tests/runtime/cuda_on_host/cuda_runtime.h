@@ -20,6 +20,7 @@ using std::min;
 
 #define __global__ static
 #define __device__
+#define __host__
 #define __forceinline__ inline
 #define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
@@ -135,6 +136,7 @@ template <class T> inline T __ldcg(const T *p)
 }
 
 inline void __threadfence(void) {}
+inline void __threadfence_system(void) {}
 
 inline unsigned atomicAdd(unsigned *p, unsigned v)
 {

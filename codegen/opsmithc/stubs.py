@@ -1,0 +1,220 @@
+"""In: the registry and the frontend's source text. Out: one typed stub of the public namespace.
+
+Must not know: opsmith as a module; the hand-written methods of Tensor are read as text, by ``ast``.
+``frontend/opsmith/__init__.pyi`` re-exports the file, so that editors and mypy see every op.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import trials
+from .derive.op import Derived
+from .dtypes import TABLE
+from .opdef import OpDef, Out
+from .pytext import COMPARISONS, DUNDERS, safe, tuple_name
+from .schema import Param, Type
+
+_TYPES = {
+    "Tensor": "Tensor", "Scalar": "_Number", "int": "_int", "float": "_float", "bool": "_bool",
+    "str": "_str", "dtype": "_dtype", "device": "_Device", "Generator": "_Any", "Dimname": "_str",
+}  # fmt: skip
+_BUILTINS = ("int", "float", "bool", "str", "dtype", "device", "Any", "Callable", "Iterator", "Size",
+             "Sequence", "layout", "type", "tuple", "list", "dict")  # fmt: skip
+_UNARY = ("neg", "invert", "abs", "pos")
+_WRITTEN = ("shape", "dtype", "dtype_", "device", "grad", "requires_grad", "ndim")  # in the template
+
+
+@dataclass(frozen=True, slots=True)
+class StubFile:
+    """Context of templates/python/stubs.pyi.j2."""
+
+    reexports: tuple[tuple[str, tuple[str, ...]], ...]  # module, names
+    dtypes: tuple[str, ...]
+    tuples: tuple[tuple[str, tuple[str, ...]], ...]  # class, fields
+    members: tuple[str, ...]  # of Tensor
+    functions: tuple[str, ...]
+
+
+def stub_file(derived: Sequence[Derived], frontend: Path) -> StubFile:
+    """Everything ``import opsmith`` offers, as declarations."""
+    ops = [d.op for d in derived if trials.written(d.op) and not d.op.hidden]
+    taken = {name: line for name, line in methods(ops)}
+    own = {
+        name: line for name, line in _own_members(frontend)
+        if name not in _WRITTEN and not (name.startswith("_") and not name.startswith("__"))
+    }  # fmt: skip
+    members = [*own.values(), *(line for name, line in taken.items() if name not in own)]
+    reexports = tuple(_reexports(frontend / "__init__.py"))
+    imported = {n for _, names in reexports for n in names}
+    return StubFile(
+        reexports=reexports,
+        dtypes=tuple(n for t in TABLE for n in (t.name, *t.aliases)),
+        tuples=tuple((tuple_name(op), op.schema.outputs) for op in ops if len(op.schema.outputs) > 1),
+        members=tuple(members),
+        functions=tuple(line for name, line in functions(ops) if name not in imported),
+    )
+
+
+# Ops ---------------------------------------------------------------------------------------------
+
+
+def functions(ops: Iterable[OpDef]) -> Iterator[tuple[str, str]]:
+    """(name, declaration) of every function."""
+    for op in ops:
+        if "property" in op.variants or set(op.variants) == {"method"} and not op.schema.tensors:
+            continue
+        for name in (op.name, *op.alias):
+            yield name, _declaration(op, name, parameters(op), op.doc)
+        if "inplace" in op.variants:
+            for name in (op.name, *op.alias):
+                yield f"{name}_", _declaration(op, f"{name}_", parameters(op, out=False), {})
+
+
+def methods(ops: Iterable[OpDef]) -> Iterator[tuple[str, str]]:
+    """(name, declaration) of the methods, properties and operators of Tensor that are ops."""
+    for op in ops:
+        if "property" in op.variants:
+            yield op.name, f"@property\n    def {op.name}(self) -> {returns(op)}: {_doc(op.doc)}"
+        if "method" in op.variants:
+            for name in (op.name, *op.alias):
+                yield name, _declaration(op, name, parameters(op, method=True), op.doc, 8)
+                if "inplace" in op.variants:
+                    params = parameters(op, method=True, out=False)
+                    yield f"{name}_", _declaration(op, f"{name}_", params, {}, 8)
+        for v in op.variants:
+            if v.startswith("operator:"):
+                yield from _operators(op, v.partition(":")[2])
+
+
+def _operators(op: OpDef, word: str) -> Iterator[tuple[str, str]]:
+    if word in _UNARY:
+        name = f"__{word}__"
+        yield name, f"def {name}(self) -> Tensor: ..."
+        return
+    names = [f"__{DUNDERS[word]}__"]
+    if DUNDERS[word] not in COMPARISONS:
+        names.append(f"__r{DUNDERS[word]}__")
+        if "inplace" in op.variants:
+            names.append(f"__i{DUNDERS[word]}__")
+    equality = DUNDERS[word] in ("eq", "ne")  # object takes anything and says bool
+    other = "_Any" if equality else "Tensor | _Number"
+    for name in names:
+        text = f"def {name}(self, other: {other}) -> Tensor: ..."
+        yield name, f"{text}  # type: ignore[override]" if equality else text
+
+
+def parameters(op: OpDef, method: bool = False, out: bool = True) -> str:
+    """Typed parameters, as PyTorch writes them."""
+    parts: list[str] = []
+    keywords = False
+    for k, p in enumerate(op.schema.params):
+        if method and k == 0:
+            parts.append("self")
+            continue
+        if p.kwonly and not keywords:
+            parts.append("*")
+            keywords = True
+        if method and k == 1 and "varargs" in op.variants and p.type.is_list:
+            parts.append(f"*{safe(p.name)}: _int | _Sequence[_int]")
+            keywords = True
+            continue
+        parts.append(f"{safe(p.name)}: {annotation(op, p)}{'' if p.default is None else ' = ...'}")
+    if out and "out" in op.variants:
+        parts += [*([] if keywords else ["*"]), "out: Tensor | None = ..."]
+    return ", ".join(parts)
+
+
+def annotation(op: OpDef, p: Param) -> str:
+    """The type of an argument: what PyTorch takes for it."""
+    first = op.schema.params[0] is p
+    text = _type(p.type)
+    if p.type.is_tensor and isinstance(op.meaning, Out) and not first:
+        text = "Tensor | _Number"  # numbers become 0-d tensors
+    follows = p.default in {q.name for q in op.schema.params}  # int[2] stride=kernel_size
+    return f"{text} | None" if p.type.optional or p.default == "None" or follows else text
+
+
+def _type(t: Type) -> str:
+    if t.is_list:
+        single = f"{_TYPES[t.base]} | " if t.base == "int" else ""
+        return f"{single}_Sequence[{_TYPES[t.base]}]"
+    return _TYPES[t.base]
+
+
+def returns(op: OpDef) -> str:
+    """The result's type."""
+    if op.schema.many:
+        return "tuple[Tensor, ...]"
+    return tuple_name(op) if len(op.schema.outputs) > 1 else "Tensor"
+
+
+def _declaration(op: OpDef, name: str, params: str, doc: object, indent: int = 4) -> str:
+    text = _doc(doc if isinstance(doc, dict) else {}, indent)
+    return f"def {safe(name)}({params}) -> {returns(op)}:{text if text.startswith(chr(10)) else ' ' + text}"
+
+
+def _doc(doc: dict[str, str], indent: int = 8) -> str:
+    """The docstring as the body, so that editors show it."""
+    if not doc.get("short"):
+        return "..."
+    lines = [doc["short"].replace("\\", "\\\\").replace('"""', "'''")]
+    if doc.get("example"):
+        lines += ["", "Example: " + doc["example"].replace("\\", "\\\\").replace('"""', "'''")]
+    pad = "\n" + " " * indent
+    body = pad.join(line for line in lines)
+    body = body.replace(pad + pad.strip("\n") + "\n", "\n\n")
+    return f'{pad}"""{body}"""' if len(lines) == 1 else f'{pad}"""{body}{pad}"""'
+
+
+# The frontend's own text -------------------------------------------------------------------------
+
+
+class _Prefixed(ast.NodeTransformer):
+    """Names of types get the prefix under which the stub imports them: ``Tensor.int`` is a method."""
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id in _BUILTINS:
+            return ast.copy_location(ast.Name(f"_{node.id}", node.ctx), node)
+        return node
+
+
+def _own_members(frontend: Path) -> Iterator[tuple[str, str]]:
+    """Methods and properties that are attached to Tensor by hand."""
+    for path in sorted(frontend.glob("_*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            match node:
+                case ast.FunctionDef(decorator_list=[ast.Name(id="_method" | "_property" as how)]):
+                    yield node.name, _member(node, how == "_property")
+                case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="Tensor"), attr=name)]):
+                    if not name.startswith("__"):
+                        value = node.value
+                        computed = isinstance(value, ast.Call) and ast.unparse(value.func) == "property"
+                        kind = "_Any" if computed else "_Callable[..., _Any]"
+                        yield name, f"{name}: {kind}"
+
+
+def _member(node: ast.FunctionDef, is_property: bool) -> str:
+    doc = (ast.get_docstring(node) or "").strip().splitlines()
+    args = ast.unparse(_Prefixed().visit(node.args))
+    first, *rest = args.split(", ", 1)
+    args = ", ".join(["self" if first.startswith("self") else first, *rest])
+    result = ast.unparse(_Prefixed().visit(node.returns)) if node.returns is not None else "_Any"
+    body = _doc({"short": doc[0]} if doc else {})
+    head = "@property\n    " if is_property else ""
+    return f"{head}def {node.name}({args}) -> {result}:{body if body.startswith(chr(10)) else ' ' + body}"
+
+
+def _reexports(init: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """``from .module import names`` of the package, without its own modules."""
+    for node in ast.parse(init.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
+            names = tuple(a.name for a in node.names if a.name != "Tensor")
+            if names:
+                yield node.module, names
+
+
+__all__ = ["StubFile", "stub_file"]
