@@ -42,6 +42,7 @@ def module(name: str, declarations: str, include: str, target: Path, extra: str 
     """Write the C source of cffi module ``name`` that wraps ``declarations``."""
     ffi = cffi.FFI()
     ffi.cdef(declarations)
-    ffi.set_source(name, f'{PREAMBLE}#include "{include}"\n{extra}')
+    preamble = f'{PREAMBLE}#include "{include}"\n{extra}'
+    ffi.set_source(name, preamble)
     target.parent.mkdir(parents=True, exist_ok=True)
-    recompiler.make_c_source(ffi, name, ffi._assigned_source[1], str(target), verbose=False)
+    recompiler.make_c_source(ffi, name, preamble, str(target), verbose=False)

@@ -42,7 +42,7 @@ RANDOM = [
 
 
 def _entry(symbol: str, params: list[str], lines: list[str]) -> Entry:
-    return Entry(symbol, f"double ops_{symbol}({', '.join(params) or 'void'})", tuple(lines))
+    return Entry(symbol, f"double opse_{symbol}({', '.join(params) or 'void'})", tuple(lines))
 
 
 def _defaults(op: OpDef) -> str:

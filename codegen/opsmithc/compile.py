@@ -187,12 +187,12 @@ class Plan:
         cuda = {target for _, target, rule in self.objects if rule == "cuda"}
         for source, target, rule in self.objects:
             lines.append(f"build {target}: {rule} {source}")
-        for target, objects, flags in self.libraries:
+        for target, objects, options in self.libraries:
             link = "cuda_link" if cuda & set(objects) else "link"
-            order = [f for f in flags if f.startswith("/") and f.endswith(".so")]
+            order = [f for f in options if f.startswith("/") and f.endswith(".so")]
             implicit = f" | {' '.join(order)}" if order else ""
             lines.append(f"build {target}: {link} {' '.join(map(str, objects))}{implicit}")
-            lines.append(f"  flags = {' '.join(flags)}")
+            lines.append(f"  flags = {' '.join(options)}")
         return "\n".join([*lines, ""])
 
 

@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 
 from .errors import FormulaError, did_you_mean
 
-_COL = {"default": 0, "compare": False, "repr": False, "kw_only": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class Num:
     """A number; ``inf`` and ``nan`` are floats."""
 
     value: int | float | bool | complex
-    col: int = field(**_COL)  # type: ignore[call-overload]
+    col: int = field(default=0, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +27,14 @@ class Str:
     """A string literal, e.g. a reduction mode."""
 
     value: str
-    col: int = field(**_COL)  # type: ignore[call-overload]
+    col: int = field(default=0, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Nil:
     """``None``."""
 
-    col: int = field(**_COL)  # type: ignore[call-overload]
+    col: int = field(default=0, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Name:
     """A name in scope."""
 
     id: str
-    col: int = field(**_COL)  # type: ignore[call-overload]
+    col: int = field(default=0, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Unary:
 
     op: str
     arg: Node
-    col: int = field(**_COL)  # type: ignore[call-overload]
+    col: int = field(default=0, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class Binary:
     op: str
     left: Node
     right: Node
-    col: int = field(**_COL)  # type: ignore[call-overload]
+    col: int = field(default=0, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class Compare:
     op: str
     left: Node
     right: Node
-    col: int = field(**_COL)  # type: ignore[call-overload]
+    col: int = field(default=0, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ class Logic:
 
     op: str
     args: tuple[Node, ...]
-    col: int = field(**_COL)  # type: ignore[call-overload]
+    col: int = field(default=0, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ class Call:
     fn: str
     args: tuple[Node, ...]
     kwargs: tuple[tuple[str, Node], ...] = ()
-    col: int = field(**_COL)  # type: ignore[call-overload]
+    col: int = field(default=0, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ class Item:
 
     base: Node
     index: tuple[Node, ...]
-    col: int = field(**_COL)  # type: ignore[call-overload]
+    col: int = field(default=0, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ class Attr:
 
     base: Node
     name: str
-    col: int = field(**_COL)  # type: ignore[call-overload]
+    col: int = field(default=0, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ class IfExp:
     test: Node
     then: Node
     other: Node
-    col: int = field(**_COL)  # type: ignore[call-overload]
+    col: int = field(default=0, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ class Seq:
     """A list or tuple of formulas."""
 
     items: tuple[Node, ...]
-    col: int = field(**_COL)  # type: ignore[call-overload]
+    col: int = field(default=0, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +136,7 @@ class Fold:
     kind: str
     body: Node
     loops: tuple[tuple[str, Node], ...]
-    col: int = field(**_COL)  # type: ignore[call-overload]
+    col: int = field(default=0, compare=False, repr=False, kw_only=True)
 
 
 Node: TypeAlias = (

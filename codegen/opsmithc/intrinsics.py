@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-import yaml
-
 from .formula import Node, parse
 from .paths import PACKAGE
+from .reader import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class Intrinsic:
 @cache
 def table() -> Mapping[str, Intrinsic]:
     """Every intrinsic by name, read once."""
-    rows = yaml.safe_load((PACKAGE / "intrinsics.yaml").read_text(encoding="utf-8"))
+    rows = plain((PACKAGE / "intrinsics.yaml").read_text(encoding="utf-8"))
     return {name: _row(str(name), row) for name, row in rows.items()}
 
 

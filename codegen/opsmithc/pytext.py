@@ -465,8 +465,8 @@ def _raw_pointwise(record: Record, kernel: list[Gradient], suffix: str) -> list[
         lines.append("        return backward_failed(n, g)")
     results = []
     if identity:
-        wanted = " + ".join(f"({record.edge(g.param)} is not None)" for g in identity)
-        lines.append(f"    hold(g, {wanted})")
+        holders = " + ".join(f"({record.edge(g.param)} is not None)" for g in identity)
+        lines.append(f"    hold(g, {holders})")
     for g in record.grads:
         if g in kernel:
             k = all_kernel.index(g.param)
@@ -819,8 +819,8 @@ def function_text(
     rec = record if derived.gradients else None
     view = ""
     if isinstance(op.meaning, View):
-        rest = "".join(f", {safe(p.name)}" for p in op.schema.params[1:])
-        view = f"({safe(op.schema.params[0].name)}, {n}{rest})"
+        others = "".join(f", {safe(p.name)}" for p in op.schema.params[1:])
+        view = f"({safe(op.schema.params[0].name)}, {n}{others})"
     lines += result_lines(op, derived, rec, "", 4, False, (), view)
     lines += [f"    return failed({n}, {passed})", ""]
     if "varargs" in op.variants:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
+from typing import Any
 
 import yaml
 
@@ -16,6 +17,11 @@ from .errors import Collector, FormulaError, Place, RegistryError, at, did_you_m
 from .opdef import Formula
 
 Node = yaml.Node
+
+
+def plain(source: str) -> Any:
+    """A YAML document as Python values: for tables of our own, which need no places."""
+    return yaml.safe_load(source)
 
 
 def compose(source: str, file: str, errors: Collector) -> list[yaml.Node]:

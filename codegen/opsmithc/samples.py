@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .dtypes import BY_CODE, BY_NAME, DType
+from .derive.rows import Rows
 from .formula import Binary, Call, Unary, walk
 from .opdef import Body, Compose, Index, OpDef, Out, Reduce, Reference, Scan
 from .reader import literal
@@ -220,6 +221,8 @@ def refusal(op: OpDef, dtype: DType, ops: Mapping[str, OpDef] | None = None) -> 
             return _no_kernel(op, dtype)
         case Index():
             return _no_loops(op, dtype)
+        case Rows():
+            return "" if dtype.kind == "float" else f"no formula for {dtype.kind}"
         case Body() if ops is not None:
             return _composed(op, dtype, ops, frozenset({op.name}))
     return ""

@@ -476,15 +476,15 @@ def saved_input(n: list[Any], k: int, edge: Any) -> Any:
     return r
 
 
-def saved_output(n: list[Any], k: int) -> Tensor:
-    """A saved output for recorded backward, on its own node."""
+def saved_output(n: list[Any], k: int, output: int | None = None) -> Tensor:
+    """A saved output for recorded backward, on its own node (as output ``output`` of several)."""
     t = n[k]
     n = getattr(n, "outer", n)
     _check_saved(n, t)
     r = alias(t._h)
     if n[1] is not freed:
         r._h = -r._h
-        r._node = n
+        r._node = n if output is None else (n, output)
     return r
 
 

@@ -220,6 +220,7 @@ static int cross(const ops_plan *plan, int host)
 int ops_cuda_copy(const ops_plan *plan)
 {
     const ops_operand_plan *to = &plan->op[0], *from = &plan->op[1];
+    ops_cuda_here();
     if (to->device == OPS_CPU) {
         return cross(plan, 0);
     }
@@ -232,5 +233,6 @@ int ops_cuda_copy(const ops_plan *plan)
 
 int ops_cuda_zero(char *data, int64_t nbytes)
 {
+    ops_cuda_here();
     return ops_cuda_launched(cudaMemsetAsync(data, 0, (size_t)nbytes, ops_cuda_stream), "zero");
 }

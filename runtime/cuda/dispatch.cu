@@ -40,6 +40,7 @@ static const ops_launcher *search(const char *key)
 static const ops_launcher *find(const char *name, const char *key)
 {
     const ops_launcher *found = NULL;
+    ops_cuda_here();
     if (key != NULL) {
         slot *s = &slots[((uintptr_t)key >> 3) % SLOTS];
         if (s->key == key) {

@@ -73,6 +73,7 @@ static int uncached(void)
 static char *reserve(int64_t nbytes)
 {
     void *data = NULL;
+    ops_cuda_here();
     if (cudaMalloc(&data, (size_t)nbytes) != cudaSuccess) {
         cudaGetLastError(); /* out of memory is not sticky: forget it */
         return NULL;

@@ -16,6 +16,14 @@ static char reason[512] = "not started";
 static cudaDeviceProp properties;
 static int started;
 
+void ops_cuda_here(void)
+{
+    static thread_local int here;
+    if (OPS_UNLIKELY(!here)) {
+        here = cudaSetDevice(ops_cuda_device) == cudaSuccess;
+    }
+}
+
 /* Errors --------------------------------------------------------------------------------------- */
 
 int ops_cuda_ok(cudaError_t status, const char *what)
@@ -94,6 +102,7 @@ int ops_cuda_multiprocessors(void)
 /* Waiting ends the lock: other threads run meanwhile. */
 static int wait_for(cudaError_t (*wait)(cudaStream_t), cudaStream_t stream)
 {
+    ops_cuda_here();
     void *lock = ops_gil_release ? ops_gil_release() : NULL;
     const cudaError_t status = wait(stream);
     if (lock != NULL) {
@@ -223,6 +232,7 @@ extern "C" int ops_cuda_synchronize(void)
 extern "C" int64_t ops_cuda_stream_new(int priority)
 {
     cudaStream_t stream = NULL;
+    ops_cuda_here();
     if (!ops_cuda_ok(cudaStreamCreateWithPriority(&stream, cudaStreamNonBlocking, priority),
                      "making a stream")) {
         return 0;

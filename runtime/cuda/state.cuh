@@ -17,6 +17,8 @@ typedef struct ops_error_word {
 } ops_error_word;
 extern ops_error_word *ops_cuda_error_word; /* null before the start */
 
+/* The calling thread works on that device: called before anything that talks to it. */
+void ops_cuda_here(void);
 /* 1, or 0 with the error set: text names what was being done. */
 int ops_cuda_ok(cudaError_t status, const char *what);
 /* After a launch of `name`: its own error, and with OPSMITH_SYNC=1 those of its run. */

@@ -30,8 +30,8 @@ INCLUDE = (paths.RUNTIME / "include", RUNTIME)
 # A few of every kind: classes of operands, several outputs, masks, random numbers, positions, tuple
 # states, scalars, moved and computed elements, checks, windows, products, scatters.
 NAMES = (
-    "add", "where", "eq", "clamp_both", "digamma", "normal_like", "bitwise_left_shift", "sum", "any",
-    "max_dim", "var", "norm_p", "gather", "scatter_add", "max_pool2d", "conv2d", "mm",
+    "add", "where", "eq", "sigmoid", "normal_like", "sum", "any", "max_dim", "norm_p", "gather",
+    "scatter_add", "max_pool2d", "conv2d", "mm",
 )  # fmt: skip
 
 

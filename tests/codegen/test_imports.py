@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPILER, FRONTEND = ROOT / "codegen" / "opsmithc", ROOT / "frontend" / "opsmith"
 # Each third-party package, and the standard library's subprocess, is imported in one place.
 HOME = {
-    "yaml": ("intrinsics.py", "reader.py", "schedules.py"), "jinja2": ("emit.py",),
+    "yaml": ("reader.py",), "jinja2": ("emit.py",),
     "cffi": ("boundary.py",), "subprocess": ("compile.py",), "mpmath": ("readings/mp.py",),
     "ninja": ("compile.py",), "tqdm": ("compile.py",), "setuptools": (),
 }  # fmt: skip

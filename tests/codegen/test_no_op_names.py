@@ -31,7 +31,7 @@ def op_names() -> frozenset[str]:
     return frozenset(names - LANGUAGE - set(table()))
 
 
-def tests_of(path: Path) -> Iterator[tuple[int, str]]:
+def compared(path: Path) -> Iterator[tuple[int, str]]:
     """(line, string) of every string that code compares with, matches or keys a table by."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
@@ -53,7 +53,7 @@ def _text(node: ast.AST) -> bool:
     "path", sorted(COMPILER.rglob("*.py")), ids=lambda p: p.relative_to(COMPILER).as_posix()
 )
 def test_compiler(path: Path) -> None:
-    for line, word in tests_of(path):
+    for line, word in compared(path):
         assert word not in op_names(), f"{path}:{line} decides by the op '{word}'"
 
 

@@ -18,14 +18,18 @@ from opsmithc import paths, pipeline, trials
 from opsmithc.derive.op import Derived
 from opsmithc.dtypes import TABLE, DType
 from opsmithc.readings.value import Values
+from opsmithc.registry import load
 
 from .harness import SEED
 
 
 @cache
 def registry() -> tuple[Derived, ...]:
-    path = Path(os.environ.get("OPSMITH_TEST_REGISTRY", paths.OPS_YAML))
-    return pipeline.derive_all(pipeline.parse([path]))
+    return pipeline.derive_all(pipeline.parse([registry_path()]))
+
+
+def registry_path() -> Path:
+    return Path(os.environ.get("OPSMITH_TEST_REGISTRY", paths.OPS_YAML))
 
 
 def pytest_report_header() -> str:
@@ -60,8 +64,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def values() -> Values:
-    """The NumPy reading of every op."""
-    return Values(d.op for d in registry())
+    """The NumPy reading of every entry, as it is written: before the compiler recognises structure."""
+    return Values(load(registry_path()))
 
 
 @pytest.fixture(scope="session")

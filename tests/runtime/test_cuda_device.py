@@ -20,7 +20,7 @@ import pytest
 from opsmith import _functions
 from opsmithc import paths, pipeline, samples
 from opsmithc.backends import cuda
-from opsmithc.derive.op import Derived, differentiable_outputs
+from opsmithc.derive.op import Derived
 from opsmithc.dtypes import TABLE, DType
 from opsmithc.opdef import OpDef
 
@@ -39,12 +39,17 @@ def device() -> None:
 def registry() -> tuple[Derived, ...]:
     path = Path(os.environ.get("OPSMITH_TEST_REGISTRY", paths.OPS_YAML))
     derived = pipeline.derive_all(pipeline.parse([path]))
-    # OPSMITH_TEST_CUDA names the ops of a library that holds only some
-    some = os.environ.get("OPSMITH_TEST_CUDA", "").split()
-    return tuple(
-        d for d in derived
-        if cuda.BACKEND.kernel_contexts(d) and (not some or d.op.name in some)
-    )  # fmt: skip
+    return tuple(d for d in derived if _compiled(d))
+
+
+def _compiled(d: Derived) -> bool:
+    """Has the op CUDA kernels, and does the library that is loaded hold them?"""
+    found = cuda.BACKEND.kernel_contexts(d)
+    if not opsmith.cuda.is_available():
+        return bool(found)
+    lib = opsmith.cuda.require()
+    keys = [row.key for _, context in found for row in cuda.tables(context)]
+    return bool(keys) and all(lib.ops_cuda_has_kernel(k.encode()) for k in keys)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -97,14 +102,10 @@ def same(got: Any, expected: Any, what: str) -> None:
     assert back.dtype == expected.dtype, f"{what}: {back.dtype}, the CPU has {expected.dtype}"
     assert tuple(back.shape) == tuple(expected.shape), what
     a, b = (x.to(opsmith.float64).numpy() for x in (back, expected))
-    code = next(d.code for d in TABLE if f"opsmith.{d.name}" == str(expected.dtype) or str(expected.dtype).endswith("." + d.name))
+    code = next(d.code for d in TABLE if str(expected.dtype).endswith(f".{d.name}"))
     tolerance = TOLERANCE.get(code, 0.0)
     scale = np.max(np.abs(b[np.isfinite(b)]), initial=0.0)
     np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * scale * 0.1, err_msg=what)
-
-
-def random_op(d: Derived) -> bool:
-    return d.op.random
 
 
 @pytest.mark.parametrize("dtype", TABLE, ids=lambda t: t.code)
@@ -122,6 +123,7 @@ def test_forward(derived: Derived, dtype: DType) -> None:
             except (RuntimeError, IndexError, TypeError, ValueError) as e:
                 with pytest.raises(type(e)):
                     call(derived.op, moved(these))
+                    opsmith.cuda.synchronize()  # positions are checked by kernels
                 continue
             opsmith.manual_seed(7)
             got = call(derived.op, moved(these))
@@ -237,6 +239,18 @@ def test_memory_is_given_back() -> None:
     assert opsmith.cuda.memory_allocated() == before
     assert opsmith.cuda.memory_reserved() >= before
     opsmith.cuda.empty_cache()
+
+
+def test_positions_out_of_bounds_raise_at_the_next_wait() -> None:
+    if not hasattr(_functions, "gather"):
+        pytest.skip("the registry has no gather")
+    t = opsmith.zeros(3, 4, device="cuda")
+    good = opsmith.zeros(3, 4, dtype=opsmith.int64).to("cuda")
+    for wrong in (4, -5, 1 << 40):
+        with pytest.raises((IndexError, RuntimeError), match="out of bounds"):
+            _functions.gather(t, 1, good + wrong)
+            opsmith.cuda.synchronize()
+    assert _functions.gather(t, 1, good).sum().item() == 0.0  # and the device goes on
 
 
 def test_streams() -> None:

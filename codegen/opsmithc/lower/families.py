@@ -138,18 +138,18 @@ def runtime_sources(work: Path) -> list[Path]:
     from ..compile import isa
     from . import conv, gemm
 
-    schedules = gemm.load_schedules() if hasattr(gemm, "load_schedules") else _schedules()
+    schedules = _schedules()
     for context in gemm.gemm_contexts(schedules, isa()):
         sources.append(_render(work, "c/gemm.c.j2", context, f"gemm_{context.dtype}"))
-    for context in conv.conv_contexts(schedules, isa()):
-        sources.append(_render(work, "c/conv.c.j2", context, f"conv_{context.dtype}"))
+    for file in conv.conv_contexts(schedules, isa()):
+        sources.append(_render(work, "c/conv.c.j2", file, f"conv_{file.dtype}"))
     return sources
 
 
 def _schedules() -> dict[str, Any]:
-    import yaml
+    from ..reader import plain
 
-    loaded = yaml.safe_load((paths.PACKAGE / "schedules.yaml").read_text(encoding="utf-8"))
+    loaded = plain((paths.PACKAGE / "schedules.yaml").read_text(encoding="utf-8"))
     assert isinstance(loaded, dict)
     return loaded
 

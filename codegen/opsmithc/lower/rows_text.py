@@ -75,7 +75,7 @@ def entries(derived: Derived) -> tuple[list[str], list[Entry]]:
     record = " | ".join(f"ops_records({t})" for t in tensors if t in derived.gradients) or "0"
     operands = f"ops_tensor *in[] = {{{', '.join(f'ops_from_handle({t})' for t in tensors)}}};"
     call = f"return ops_rows(&opsk_{op.name}, in, {record}, {_mask(op)}, {_keeps(op)}, {s});"
-    signature = f"double ops_{op.name}({', '.join([*params, *numbers])})"
+    signature = f"double opse_{op.name}({', '.join([*params, *numbers])})"
     externs = [f"extern const ops_rows_op opsk_{op.name};"]
     found = [Entry(op.name, signature, (operands, *lines, call))]
     if derived.gradients:
@@ -97,7 +97,7 @@ def _backward_entry(derived: Derived, numbers: list[str], lines: list[str], s: s
         "(unsigned)wanted);",
     ]  # fmt: skip
     name = f"{op.name}_backward"
-    return Entry(name, f"double ops_{name}({', '.join(params)})", tuple(body))
+    return Entry(name, f"double opse_{name}({', '.join(params)})", tuple(body))
 
 
 # Python ------------------------------------------------------------------------------------------
@@ -210,7 +210,9 @@ def _recorded(record: pytext.Record) -> list[str]:
         if name not in read and name not in axes(op):
             continue
         if name in op.schema.outputs:
-            lines.append(f"    {pytext.safe(name)} = saved_output(n, {record.at(name)[2:-1]})")
+            carried = differentiable_outputs(op)
+            which = f", {carried.index(name)}" if len(carried) > 1 else ""
+            lines.append(f"    {pytext.safe(name)} = saved_output(n, {record.at(name)[2:-1]}{which})")
         elif name in tensors:
             edge = record.edge(name) if name in record.edges else "None"
             at = record.at(name)[2:-1]

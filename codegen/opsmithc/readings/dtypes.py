@@ -53,6 +53,8 @@ def common(operands: Sequence[Operand]) -> DType:
 def results(op: OpDef, operands: Mapping[str, Operand]) -> tuple[DType, ...]:
     """The dtype of each output."""
     taking_part = [operands[a] for a in op.dtype.args if a in operands]
+    if not taking_part:  # all are conditions: the first one's dtype
+        taking_part = list(operands.values())[:1]
     base = common(taking_part) if taking_part else BY_NAME[DEFAULT_FLOAT]
     return tuple(_result(op, base, k) for k in range(len(op.schema.outputs)))
 

@@ -251,13 +251,22 @@ def _useful(roots: list[Any], capture: Sequence[Any]) -> set[int]:
             if e.__class__ is list and e and not callable(e[0]):
                 stack.append(e)
     useful: set[int] = set()
+    reached: set[int] = {id(e[0]) if e.__class__ is tuple else id(e) for e in roots} & targets
     for node in sorted(order, key=lambda n: -n[0]):  # oldest first
         fn = node[1]
         for e in node[2 : 2 + fn.edges] if fn.edges >= 0 else node[2 : len(node) + 1 + fn.edges]:
-            target = e[0] if e.__class__ is tuple else e
-            if id(target) in targets or id(target) in useful:
+            target = id(e[0] if e.__class__ is tuple else e)
+            if target in targets:
+                reached.add(target)
+            if target in targets or target in useful:
                 useful.add(id(node))
-                break
+    if not targets <= reached:  # the way to them may have been freed: going there says so
+        useful |= {id(node) for node in order if node[1] is freed}
+        for node in sorted(order, key=lambda n: -n[0]):
+            fn = node[1]
+            for e in node[2 : 2 + fn.edges] if fn.edges >= 0 else node[2 : len(node) + 1 + fn.edges]:
+                if id(e[0] if e.__class__ is tuple else e) in useful:
+                    useful.add(id(node))
     return useful
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from .._boundary import lib
 from .._core import Tensor
 from .engine import grad
-from .grad_mode import no_grad
 
 
 class GradcheckError(RuntimeError):
@@ -101,8 +100,7 @@ def _numeric(func: Any, args: Sequence[Any], k: int, o: int, eps: float) -> list
         for step in (eps, -eps):
             moved = tensor([*flat[:i], v + step, *flat[i + 1 :]], dtype=x.dtype).reshape(shape)
             moved.requires_grad_(True)
-            with no_grad():
-                out = _outputs(func(*args[:k], moved, *args[k + 1 :]))[o]
+            out = _outputs(func(*args[:k], moved, *args[k + 1 :]))[o]
             sides.append(out.detach().reshape(-1).tolist())
         rows.append([(a - b) / (2 * eps) for a, b in zip(*sides, strict=True)])
     return rows

@@ -11,6 +11,7 @@ from .._create import tensor
 from .shapes import wrap_dim
 
 _MEDIAN = named_tuple("median", ("values", "indices"))
+_MODE = named_tuple("mode", ("values", "indices"))
 _NANMEDIAN = named_tuple("nanmedian", ("values", "indices"))
 
 
@@ -43,6 +44,11 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
     if dim is None:
         return f.median_all(input, True)
     return _NANMEDIAN(*f.median_dim(input, dim, keepdim, True))
+
+
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
+    """The most frequent element along a dimension, and where it stands last."""
+    return _MODE(*f.mode_dim(input, dim, keepdim))
 
 
 # Quantiles ---------------------------------------------------------------------------------------

@@ -79,16 +79,19 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
 
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The greatest of each window that divides (N, C, H, W) into `output_size` parts."""
-    values, indices = _f.adaptive_max_pool2d(input, _output_size(input, output_size, 2))
-    return (values, indices) if return_indices else values
+    size = _output_size(input, output_size, 2)
+    if return_indices:
+        return tuple(_f.adaptive_max_pool2d_with_indices(input, size))
+    return _f.adaptive_max_pool2d(input, size)
 
 
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The greatest of each window that divides (N, C, L) into `output_size` parts."""
     size = (1, *_output_size(input, output_size, 1))
-    values, indices = _f.adaptive_max_pool2d(input.unsqueeze(-2), size)
-    values, indices = values.squeeze(-2), indices.squeeze(-2)
-    return (values, indices) if return_indices else values
+    if return_indices:
+        found = _f.adaptive_max_pool2d_with_indices(input.unsqueeze(-2), size)
+        return tuple(t.squeeze(-2) for t in found)
+    return _f.adaptive_max_pool2d(input.unsqueeze(-2), size).squeeze(-2)
 
 
 def avg_pool1d(

@@ -14,7 +14,7 @@ ops_tensor *opsk_topk(ops_tensor *input, int64_t k, int64_t dim, int largest, in
 ops_tensor *opsk_kthvalue(ops_tensor *input, int64_t k, int64_t dim, int keepdim);
 ops_tensor *opsk_median_dim(ops_tensor *input, int64_t dim, int keepdim, int skip_nan);
 ops_tensor *opsk_median_all(ops_tensor *input, int skip_nan);
-ops_tensor *opsk_mode(ops_tensor *input, int64_t dim, int keepdim);
+ops_tensor *opsk_mode_dim(ops_tensor *input, int64_t dim, int keepdim);
 
 typedef struct job job;
 /* Puts the line's answer, in order, into x[0..kept). */
@@ -284,7 +284,7 @@ static void mode_line(const job *j, ops_entry *x)
     x[0] = x[best];
 }
 
-ops_tensor *opsk_mode(ops_tensor *input, int64_t dim, int keepdim)
+ops_tensor *opsk_mode_dim(ops_tensor *input, int64_t dim, int keepdim)
 {
     job j = {.flip = 0};
     if (!find_dim(input, &dim) || refuse_empty("mode", input, dim)) {

@@ -48,4 +48,18 @@ static inline const ops_backend *ops_backend_of(int device)
     return ops_devices[device]->backend;
 }
 
+/* Refuse operands that only another device's kernels could read: for functions of their own that
+ * touch memory. Returns nonzero with an error set. */
+static inline int ops_host_only(const char *name, ops_tensor *const *in, int n)
+{
+    for (int k = 0; k < n; ++k) {
+        if (OPS_UNLIKELY(ops_backend_of(in[k]->device) != NULL)) {
+            ops_fail(OPS_NOT_IMPLEMENTED, "%s() has no kernel for %s tensors", name,
+                     ops_devices[in[k]->device]->name);
+            return 1;
+        }
+    }
+    return 0;
+}
+
 #endif
