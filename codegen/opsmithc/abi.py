@@ -32,7 +32,7 @@ def encode(param: Param, dims: bool = False) -> Encoding:
     t, n = param.type, param.name
     if t.base == "Tensor" and t.is_list:
         return Encoding(
-            "*tensors({x})",
+            "*handles({x})",
             (f"const double *h_{n}", f"int64_t n_{n}"),
             (),
             (f"h_{n}", f"n_{n}"),

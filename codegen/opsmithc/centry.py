@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from .abi import encode, kernel_params
 from .derive.op import Derived
 from .lower.pointwise import backward_kernels, number_params
-from .opdef import OpDef, Out, Reduce, Scan
+from .opdef import OpDef, Out, Reduce, Reference, Scan
 from .pytext import has_default_entry
 
 
@@ -251,9 +251,15 @@ def function(derived: Derived, dims: tuple[str, ...] = ()) -> tuple[list[str], l
             "    return 0.0;",
             "}",
         ]
+    own = isinstance(op.meaning, Reference)  # C of its own, which reads memory of the host
+    if own and tensors:
+        lines += [f'if (ops_host_only("{op.name}", in, {len(tensors)})) {{', "    return 0.0;", "}"]
     for p in op.schema.params:
         if p.type.base == "Tensor" and p.type.is_list:
             lines += [f"if (ops_check_list(h_{p.name}, n_{p.name}, record)) {{", "    return 0.0;", "}"]
+            if own:
+                call = f'ops_host_only_list("{op.name}", h_{p.name}, n_{p.name})'
+                lines += [f"if ({call}) {{", "    return 0.0;", "}"]
     lines += [f"return ops_result(opsk_{op.name}({', '.join(values)}), record, 0);"]
     extern = f"ops_tensor *opsk_{op.name}({', '.join(inner) or 'void'});"
     return [extern], [_entry(op.name, params, lines)]

@@ -80,15 +80,17 @@ def nvcc() -> str | None:
 
 
 def wants_cuda(asked: bool = False) -> bool:
-    """Build the CUDA library? When asked for (`--cuda`, OPSMITH_CUDA=1), or where a GPU is visible
-    beside nvcc. It takes minutes, so that machines without a GPU do not build it by default.
+    """Build the CUDA library? When asked for, or where a GPU is visible beside nvcc.
+
+    `--cuda` and OPSMITH_CUDA=1 ask, OPSMITH_CUDA=0 forbids. It takes minutes, so that machines
+    without a GPU do not build it by default.
     """
     setting = os.environ.get("OPSMITH_CUDA", "")
     if setting == "0":
         return False
     if asked or setting == "1":
         if nvcc() is None:
-            raise CompileError("CUDA was asked for, and there is no nvcc: install it or set CUDA_HOME")
+            raise CompileError("CUDA was asked for; there is no nvcc: install it or set CUDA_HOME")
         return True
     return nvcc() is not None and Path("/dev/nvidia0").exists()
 

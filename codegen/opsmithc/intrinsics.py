@@ -11,7 +11,7 @@ from functools import cache
 
 from .formula import Node, parse
 from .paths import PACKAGE
-from .reader import plain
+from .reader import typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Intrinsic:
 @cache
 def table() -> Mapping[str, Intrinsic]:
     """Every intrinsic by name, read once."""
-    rows = plain((PACKAGE / "intrinsics.yaml").read_text(encoding="utf-8"))
+    rows = typed((PACKAGE / "intrinsics.yaml").read_text(encoding="utf-8"))
     return {name: _row(str(name), row) for name, row in rows.items()}
 
 

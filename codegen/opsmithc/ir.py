@@ -59,8 +59,9 @@ class AccumulateKernel:
 
 
 def key(name: str, kernels: Sequence[object]) -> str:
-    """How a backend's kernels are found at run time: the op, and a digest of what it computes, so
-    that a library made from another registry never answers for it.
+    """How a backend's kernels are found at run time: the op, and a digest of what it computes.
+
+    A library made from another registry therefore never answers for it.
     """
     digest = hashlib.blake2s(repr(tuple(kernels)).encode(), digest_size=6).hexdigest()
     return f"{name}:{digest}"

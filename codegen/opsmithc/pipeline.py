@@ -158,9 +158,9 @@ def build(
     files: Sequence[Path] = (paths.OPS_YAML,), layout: Layout = BUNDLED, jobs: int = 2,
     progress: bool = True, gate: bool = True, link: bool = True, cuda: bool = False,
 ) -> Report:  # fmt: skip
-    """The whole pipeline; returns counts and the time of each stage. ``cuda`` asks for the CUDA
-    library even where no GPU is visible.
+    """The whole pipeline; returns counts and the time of each stage.
 
+    ``cuda`` asks for the CUDA library even where no GPU is visible.
     A layout other than the bundled one is a user's registry: it may call the bundled ops, and its
     shards link against the bundled runtime.
     """
@@ -218,7 +218,7 @@ def emit_cuda(derived: Sequence[Derived], folder: Path) -> list[Path]:
     """Write the CUDA sources: a file an op, groups of them, the table; returns what to compile."""
     from .backends import cuda
 
-    rows: list[cuda.Launchers | cuda.Launcher] = []
+    rows: list[cuda.Row] = []
     names: list[str] = []
     for d in derived:
         for template, context in cuda.BACKEND.kernel_contexts(d):
@@ -242,7 +242,7 @@ def _cuda_library(plan: compile.Plan, sources: Sequence[Path], runtime: Path) ->
     library = BUNDLED.stage / "libopsmith_cuda.so"
     plan.library(
         library, [plan.object(s, "cuda") for s in sources],
-        [str(runtime), "-Xlinker -rpath -Xlinker '$$ORIGIN'"],
+        [str(runtime), "-Xlinker -soname=libopsmith_cuda.so", "-Xlinker -rpath='$$ORIGIN'"],
     )  # fmt: skip
     header = (paths.RUNTIME / "include" / "opsmith" / "cuda.h").read_text(encoding="utf-8")
     target = plan.folder / "c" / "_cuda.c"

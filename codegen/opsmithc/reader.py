@@ -19,7 +19,7 @@ from .opdef import Formula
 Node = yaml.Node
 
 
-def plain(source: str) -> Any:
+def typed(source: str) -> Any:
     """A YAML document as Python values: for tables of our own, which need no places."""
     return yaml.safe_load(source)
 

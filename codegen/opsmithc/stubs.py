@@ -100,7 +100,7 @@ def _operators(op: OpDef, word: str) -> Iterator[tuple[str, str]]:
         names.append(f"__r{DUNDERS[word]}__")
         if "inplace" in op.variants:
             names.append(f"__i{DUNDERS[word]}__")
-    equality = DUNDERS[word] in ("eq", "ne")  # object takes anything and says bool
+    equality = word in ("==", "!=")  # object takes anything and says bool
     other = "_Any" if equality else "Tensor | _Number"
     for name in names:
         text = f"def {name}(self, other: {other}) -> Tensor: ..."

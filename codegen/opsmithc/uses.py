@@ -175,8 +175,8 @@ def _axis_names(text: str) -> list[str]:
 def _loops(op: OpDef) -> tuple[str, ...]:
     if not isinstance(op.meaning, Index):
         return ()
-    sides = (*op.meaning.target.index, op.meaning.value)
-    items = [n for side in sides for n in fm.walk(side) if isinstance(n, fm.Item)]
+    computed = op.meaning.target.index  # out[index[m], d]: m is a loop as well
+    items = [n for place in computed for n in fm.walk(place) if isinstance(n, fm.Item)]
     target = [i.id for i in op.meaning.target.index if isinstance(i, fm.Name)]
     target += [i.id for item in items for i in item.index if isinstance(i, fm.Name)]
     folds = [v for n in fm.walk(op.meaning.value) if isinstance(n, fm.Fold) for v, _ in n.loops]

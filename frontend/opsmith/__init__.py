@@ -58,6 +58,7 @@ from . import (
 for _name in dir(_functions):
     if not _name.startswith(("_", "o_", "m_")) and _name not in _functions._index.HIDDEN:
         globals().setdefault(_name, getattr(_functions, _name))
+from ._overloads import scatter, std, var, where
 from .autograd.grad_mode import (
     enable_grad,
     inference_mode,
@@ -81,7 +82,7 @@ _LAZY = (
 )  # fmt: skip
 _LATE = {  # functions of modules that load on first touch
     "set_printoptions": "_print", "save": "serialization", "load": "serialization",
-    "finfo": "_numeric", "iinfo": "_numeric",
+    "finfo": "_numeric", "iinfo": "_numeric", "broadcast_shapes": "compose.shapes",
 }  # fmt: skip
 
 

@@ -110,37 +110,80 @@ static int64_t inner_stride(const axis *axes, int count, int operand)
 
 /* Packing -------------------------------------------------------------------------------------- */
 
-/* `rows` rows, `step` bytes apart, whose elements are `stride` bytes apart, to or from tight rows. */
-static void transpose(int size, int64_t rows, int64_t n, char *strided, int64_t step, int64_t stride,
-                      char *tight, int output)
+/* Square blocks in registers: at each stage, pairs of lines swap what is off the diagonal. */
+typedef int32_t line4 __attribute__((vector_size(32)));
+typedef int64_t line8 __attribute__((vector_size(32)));
+#define OPS_MIX(v, a, b, low, high)                                                               \
+    {                                                                                             \
+        const __typeof__(v[0]) x = v[a], y = v[b];                                                \
+        v[a] = __builtin_shufflevector(x, y, low);                                                \
+        v[b] = __builtin_shufflevector(x, y, high);                                               \
+    }
+#define OPS_LIST(...) __VA_ARGS__
+
+static void block_of_4(const char *from, int64_t from_step, char *to, int64_t to_step)
 {
-#define OPS_MOVE(type)                                                                            \
-    for (int64_t k = 0; k < n; ++k) {                                                             \
-        for (int64_t r = 0; r < rows; ++r) {                                                      \
-            type *const a = (type *)(strided + r * step + k * stride);                            \
-            type *const b = (type *)tight + r * n + k;                                            \
-            if (output) {                                                                         \
-                *a = *b;                                                                          \
-            } else {                                                                              \
-                *b = *a;                                                                          \
-            }                                                                                     \
-        }                                                                                         \
+    line4 v[8];
+    for (int k = 0; k < 8; ++k) {
+        memcpy(&v[k], from + k * from_step, sizeof v[k]);
     }
-    if (size == 8) {
-        OPS_MOVE(int64_t)
-    } else {
-        OPS_MOVE(int32_t)
+#define OPS_MIX_1(a) OPS_MIX(v, a, a + 1, OPS_LIST(0, 8, 2, 10, 4, 12, 6, 14), OPS_LIST(1, 9, 3, 11, 5, 13, 7, 15))
+#define OPS_MIX_2(a) OPS_MIX(v, a, a + 2, OPS_LIST(0, 1, 8, 9, 4, 5, 12, 13), OPS_LIST(2, 3, 10, 11, 6, 7, 14, 15))
+#define OPS_MIX_4(a) OPS_MIX(v, a, a + 4, OPS_LIST(0, 1, 2, 3, 8, 9, 10, 11), OPS_LIST(4, 5, 6, 7, 12, 13, 14, 15))
+    OPS_MIX_1(0) OPS_MIX_1(2) OPS_MIX_1(4) OPS_MIX_1(6)
+    OPS_MIX_2(0) OPS_MIX_2(1) OPS_MIX_2(4) OPS_MIX_2(5)
+    OPS_MIX_4(0) OPS_MIX_4(1) OPS_MIX_4(2) OPS_MIX_4(3)
+    for (int k = 0; k < 8; ++k) {
+        memcpy(to + k * to_step, &v[k], sizeof v[k]);
     }
-#undef OPS_MOVE
 }
 
-/* Rows [first, first + rows) of operand k, to (or from) `tight`. */
-static void pack(const job *j, int k, int64_t first, int64_t rows, char *tight)
+static void block_of_8(const char *from, int64_t from_step, char *to, int64_t to_step)
+{
+    line8 v[4];
+    for (int k = 0; k < 4; ++k) {
+        memcpy(&v[k], from + k * from_step, sizeof v[k]);
+    }
+    OPS_MIX(v, 0, 1, OPS_LIST(0, 4, 2, 6), OPS_LIST(1, 5, 3, 7))
+    OPS_MIX(v, 2, 3, OPS_LIST(0, 4, 2, 6), OPS_LIST(1, 5, 3, 7))
+    OPS_MIX(v, 0, 2, OPS_LIST(0, 1, 4, 5), OPS_LIST(2, 3, 6, 7))
+    OPS_MIX(v, 1, 3, OPS_LIST(0, 1, 4, 5), OPS_LIST(2, 3, 6, 7))
+    for (int k = 0; k < 4; ++k) {
+        memcpy(to + k * to_step, &v[k], sizeof v[k]);
+    }
+}
+
+/* to[j][i] = from[i][j] for i < lines, j < width; lines are contiguous, `step` bytes apart. */
+static void transpose(int size, int64_t lines, int64_t width, const char *from, int64_t from_step,
+                      char *to, int64_t to_step)
+{
+    const int64_t square = size == 4 ? 8 : 4;
+    for (int64_t i = 0; i < lines; i += square) {
+        for (int64_t j = 0; j < width; j += square) {
+            const char *const a = from + i * from_step + j * size;
+            char *const b = to + j * to_step + i * size;
+            if (i + square <= lines && j + square <= width) {
+                (size == 4 ? block_of_4 : block_of_8)(a, from_step, b, to_step);
+                continue;
+            }
+            for (int64_t p = 0; p < at_most(square, lines - i); ++p) {
+                for (int64_t q = 0; q < at_most(square, width - j); ++q) {
+                    memcpy(b + q * to_step + p * size, a + p * from_step + q * size, (size_t)size);
+                }
+            }
+        }
+    }
+}
+
+/* Rows [first, first + rows) of operand k, to (or from) rows `pitch` bytes apart. `lines` is room
+ * for rows * n elements, for what lies side by side in memory in another dtype. */
+static void pack(const job *j, int k, int64_t first, int64_t rows, char *tight, int64_t pitch,
+                 char *lines)
 {
     const operand *o = &j->at[k];
     const int64_t size = ops_dtype_size[o->want];
     if (o->zero) {
-        memset(tight, 0, (size_t)(rows * o->length * size));
+        memset(tight, 0, (size_t)(o->length * size));
         return;
     }
     char *data = o->data + locate(j->kept, j->kept_axes, k, first);
@@ -155,12 +198,25 @@ static void pack(const job *j, int k, int64_t first, int64_t rows, char *tight)
     }
     const int64_t inner = inner_size(j->row, j->row_axes);
     const int64_t stride = inner_stride(j->row, j->row_axes, k);
-    if (j->columnwise && j->row_axes == 1 && o->dtype == o->want && size >= 4) {
-        transpose((int)size, rows, inner, data, step, stride, tight, o->output);
+    if (rows > 1 && j->row_axes == 1 && step == ops_dtype_size[o->dtype] && size >= 4) {
+        const int same = o->dtype == o->want;
+        char *const from = same ? data : lines;
+        const int64_t line = same ? stride : rows * size;
+        for (int64_t i = 0; !same && !o->output && i < inner; ++i) {
+            ops_convert(o->want, o->dtype, rows, data + i * stride, step, lines + i * line);
+        }
+        if (o->output) {
+            transpose((int)size, rows, inner, tight, pitch, from, line);
+        } else {
+            transpose((int)size, inner, rows, from, line, tight, pitch);
+        }
+        for (int64_t i = 0; !same && o->output && i < inner; ++i) {
+            ops_convert_out(o->dtype, o->want, rows, lines + i * line, data + i * stride, step);
+        }
         return;
     }
     for (int64_t r = 0; r < rows; ++r) {
-        char *to = tight + r * o->length * size;
+        char *to = tight + r * pitch;
         for (int64_t done = 0; done < o->length; done += inner) {
             char *from = data + r * step + locate(j->row, j->row_axes, k, done);
             if (o->output) {
@@ -174,6 +230,14 @@ static void pack(const job *j, int k, int64_t first, int64_t rows, char *tight)
 
 /* Running -------------------------------------------------------------------------------------- */
 
+/* Bytes between packed rows: a line more than they need, so that equal positions of a few rows do
+ * not fall into one set of the cache. */
+static int64_t row_pitch(const operand *o)
+{
+    const int64_t size = ops_dtype_size[o->want];
+    return o->length == 1 ? size : round_up(o->length * size) + 64;
+}
+
 static void run_rows(job *j, int64_t lo, int64_t hi, int64_t part)
 {
     char *p[OPS_MAX_OPERANDS], *tight[OPS_MAX_OPERANDS];
@@ -184,8 +248,9 @@ static void run_rows(job *j, int64_t lo, int64_t hi, int64_t part)
         return;
     }
     const int64_t pitch = round_up(j->n * 8);
+    char *const lines = scratch + j->op->stashes * pitch; /* see pack */
     ops_rows_block b = {.n = j->n, .p = p, .step = step, .s = j->s, .stash = scratch, .pitch = pitch};
-    char *next = scratch + j->op->stashes * pitch;
+    char *next = lines + (j->columnwise ? round_up(j->tile * j->n * 8) : 0);
     int packed = 0;
     for (int k = 0; k < j->operands; ++k) {
         const operand *o = &j->at[k];
@@ -203,10 +268,10 @@ static void run_rows(job *j, int64_t lo, int64_t hi, int64_t part)
         } else if (!o->direct) {
             const int fixed = o->layout == OPS_ROWS_COLUMN || o->zero;
             tight[k] = p[k] = next;
-            step[k] = fixed ? 0 : o->length * size;
-            next += round_up((fixed ? 1 : j->tile) * o->length * size);
+            step[k] = fixed ? 0 : row_pitch(o);
+            next += fixed ? round_up(o->length * size) : round_up(j->tile * row_pitch(o));
             if (fixed) {
-                pack(j, k, 0, 1, p[k]);
+                pack(j, k, 0, 1, p[k], 0, lines);
                 tight[k] = NULL;
             } else {
                 packed = 1;
@@ -222,7 +287,7 @@ static void run_rows(job *j, int64_t lo, int64_t hi, int64_t part)
         for (int k = 0; k < j->operands; ++k) {
             const operand *o = &j->at[k];
             if (tight[k] != NULL && !o->output) {
-                pack(j, k, lo, rows, tight[k]);
+                pack(j, k, lo, rows, tight[k], step[k], lines);
             } else if (o->direct && o->data != NULL && o->sum < 0) {
                 p[k] = o->data + locate(j->kept, j->kept_axes, k, lo);
             }
@@ -234,7 +299,7 @@ static void run_rows(job *j, int64_t lo, int64_t hi, int64_t part)
         }
         for (int k = 0; k < j->op->outputs; ++k) {
             if (tight[k] != NULL) {
-                pack(j, k, lo, rows, tight[k]);
+                pack(j, k, lo, rows, tight[k], step[k], lines);
             }
         }
         lo += rows;
@@ -301,9 +366,10 @@ static int run(job *j)
     for (int k = 0; k < j->operands; ++k) {
         const operand *o = &j->at[k];
         if (o->data == NULL || !o->direct) {
-            bytes += round_up((o->data ? j->tile : 1) * o->length * ops_dtype_size[o->want]);
+            bytes += round_up((o->data ? j->tile : 1) * row_pitch(o));
         }
     }
+    bytes += j->columnwise ? round_up(j->tile * j->n * 8) : 0;
     j->scratch = (size_t)bytes;
     j->parts = 1;
     if (j->sums) {

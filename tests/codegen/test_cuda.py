@@ -1,7 +1,7 @@
 """CUDA: contexts and templates agree, sources are deterministic and nvcc accepts them.
 
-What the kernels compute is tested by tests/runtime/test_cuda_device.py, on a GPU or, compiled for the
-CPU, by tests/runtime/test_cuda_on_host.py.
+What the kernels compute is tested by tests/runtime/test_cuda_device.py, on a GPU or, compiled for
+the CPU, by tests/runtime/test_cuda_on_host.py.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from jinja2 import meta
+
 from opsmithc import compile, emit, paths, pipeline
 from opsmithc.backends import cpu, cuda
 from opsmithc.derive.op import Derived

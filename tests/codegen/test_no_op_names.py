@@ -12,6 +12,7 @@ import pytest
 
 from opsmithc import paths, pipeline
 from opsmithc.intrinsics import table
+from opsmithc.registry import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPILER = ROOT / "codegen" / "opsmithc"
@@ -20,7 +21,7 @@ LANGUAGE = {
     "where", "sum", "mean", "prod", "amax", "amin", "any", "all", "max", "min", "argmax", "argmin",
     "size", "numel", "count", "len", "abs", "floor", "ceil", "slice", "select", "squeeze", "reshape",
     "permute", "narrow", "diagonal", "unfold", "split", "broadcast", "dense", "view", "round", "neg",
-    "T", "H", "mT", "mH",
+    "T", "H", "mT", "mH", "div", *KEYS,
 }  # fmt: skip
 
 

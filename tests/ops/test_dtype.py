@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import Any
 
@@ -60,16 +61,15 @@ def test_result(derived: Derived, values: Values) -> None:
     for dtype in TABLE:
         case = next(samples.cases(op, dtype, h.SEED))
         args = h.arguments(case)
-        if samples.refusal(op, dtype):
+        reason = samples.refusal(op, dtype, values.ops)
+        if reason and isinstance(op.meaning, Body | Compose):
+            with contextlib.suppress(*h.ERRORS):  # not taken, but nothing in a composition forbids it
+                h.call(op, args)
+            continue
+        if reason:
             with pytest.raises(h.ERRORS):
                 h.call(op, args)
             continue
-        if isinstance(op.meaning, Body | Compose) and dtype.kind != "float":
-            try:
-                h.call(op, args)
-            except RuntimeError as e:
-                assert samples.refusal(op, dtype, values.ops) or h.refuses(e, dtype)
-                continue
         if isinstance(case.args.get("dtype"), DType):
             want = [case.args["dtype"]] * len(op.schema.outputs)
         else:

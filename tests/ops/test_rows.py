@@ -169,7 +169,7 @@ def test_lengths_and_dtypes(n, dtype):
 
 LAYOUTS = {
     "transposed": lambda t: t.transpose(0, 2).contiguous().transpose(0, 2),
-    "every second": lambda t: opsmith.stack([t, t], -1).select(-1, 0),
+    "every second": lambda t: t.unsqueeze(-1).expand(4, 6, 9, 2).contiguous().select(-1, 0),
     "reversed order": lambda t: t.permute(1, 2, 0).contiguous().permute(2, 0, 1),
     "one row": lambda t: t[:1].expand(4, 6, 9),
     "a column": lambda t: t[:, :, :1].expand(4, 6, 9),

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import opsmith
 import pytest
+
+import opsmith
 from opsmith import _functions
 from opsmithc import paths, pipeline, samples
 from opsmithc.backends import cuda
@@ -177,17 +178,31 @@ SHAPES = [
 def test_sum_of_every_shape(shape: tuple[int, ...], dim: Any, code: str) -> None:
     dtype = next(d for d in TABLE if d.code == code)
     rng = np.random.default_rng(5)
-    values = rng.integers(0, 2, shape) if dtype.kind == "bool" else rng.integers(-4 * dtype.signed, 5, shape)
+    values = (
+        rng.integers(0, 2, shape)
+        if dtype.kind == "bool"
+        else rng.integers(-4 * dtype.signed, 5, shape)
+    )
     t = opsmith.tensor(values, dtype=getattr(opsmith, dtype.name))
     for view in (t, t.transpose(0, -1)) if t.dim() > 1 else (t,):
-        same(_functions.sum(view.to("cuda"), dim), _functions.sum(view, dim), f"sum of {shape} over {dim}")
+        same(
+            _functions.sum(view.to("cuda"), dim),
+            _functions.sum(view, dim),
+            f"sum of {shape} over {dim}",
+        )
 
 
 @pytest.mark.parametrize("dim", [0, 1, 2])
 def test_positions(dim: int) -> None:
-    t = opsmith.tensor(np.random.default_rng(1).integers(0, 9, (33, 129, 70)), dtype=opsmith.float32)
+    t = opsmith.tensor(
+        np.random.default_rng(1).integers(0, 9, (33, 129, 70)), dtype=opsmith.float32
+    )
     for view in (t, t.transpose(0, 2), t[::2, 1:, ::3]):
-        same(_functions.argmax(view.to("cuda"), dim), _functions.argmax(view, dim), f"argmax over {dim}")
+        same(
+            _functions.argmax(view.to("cuda"), dim),
+            _functions.argmax(view, dim),
+            f"argmax over {dim}",
+        )
 
 
 def test_copies_between_devices() -> None:
@@ -211,7 +226,11 @@ def test_numbers_and_host_scalars() -> None:
     host = opsmith.tensor(0.1, dtype=opsmith.float64)
     for other in (2, 0.1, True, host, opsmith.tensor(3)):
         same(_functions.mul(t.to("cuda"), other), _functions.mul(t, other), f"times {other}")
-    same(_functions.mul(t.to("cuda"), host.to("cuda")), _functions.mul(t, host), "times a scalar of the device")
+    same(
+        _functions.mul(t.to("cuda"), host.to("cuda")),
+        _functions.mul(t, host),
+        "times a scalar of the device",
+    )
     with pytest.raises(RuntimeError, match="same device"):
         _functions.mul(t.to("cuda"), t)
 

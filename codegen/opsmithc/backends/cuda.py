@@ -74,6 +74,9 @@ class Launchers:
     launchers: tuple[str, ...]
 
 
+Row = Launchers | Launcher  # of the table
+
+
 @dataclass(frozen=True, slots=True)
 class PointwiseCuda:
     """Context of templates/cuda/pointwise.cu.j2: every kernel of one op."""
@@ -127,7 +130,7 @@ class GroupFile:
 class TableFile:
     """Context of templates/cuda/table.cu.j2: every launcher, sorted by key."""
 
-    rows: tuple[Launchers | Launcher, ...]
+    rows: tuple[Row, ...]
 
 
 # nvcc spends half a second on headers before the first op; four ops a file share it and still keep
@@ -165,7 +168,7 @@ def show(d: Derived) -> str:
     return "\n".join(files) or f"{d.op.name} has no CUDA kernel of its own\n"
 
 
-def tables(context: Any) -> tuple[Launchers | Launcher, ...]:
+def tables(context: Any) -> tuple[Row, ...]:
     """The rows that a kernel file adds to the table."""
     if isinstance(context, IndexCuda):
         return (context.launcher,)

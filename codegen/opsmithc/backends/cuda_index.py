@@ -11,7 +11,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from ..derive.index import analyse
 from ..dtypes import BY_CODE
+from ..errors import at
 from ..lower import index as lower
 from ..opdef import OpDef
 
@@ -82,8 +84,8 @@ class _File(lower._File):
 def index_context(op: OpDef) -> IndexCuda:
     """Lower one index op for CUDA."""
     plain = lower.render_context(op)
-    program = lower.analyse(op)
-    with lower.at(op.place, "index"):
+    program = analyse(op)
+    with at(op.place, "index"):
         file = _File(program).context()
     checks, texts = _checks(file.checks)
     shared = {f.name: getattr(file, f.name) for f in fields(lower.IndexFile)}
@@ -136,11 +138,15 @@ def _checks(lines: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         loop = re.match(r"(\s*)for \(int64_t (\w+) = 0; \2 < (args->count_\w+); \+\+\2\) \{$", line)
         if fail:
             indent, status, text, values = fail.groups()
-            found.append(f"{indent}ops_report(flag, word, {status}, texts[{len(texts)}]{values or ', 0'});")
+            found.append(
+                f"{indent}ops_report(flag, word, {status}, texts[{len(texts)}]{values or ', 0'});"
+            )
             texts.append(text)
         elif loop:
             indent, var, count = loop.groups()
-            found.append(f"{indent}for (int64_t {var} = lo; {var} < ops_smaller(hi, {count}); ++{var}) {{")
+            found.append(
+                f"{indent}for (int64_t {var} = lo; {var} < ops_smaller(hi, {count}); ++{var}) {{"
+            )
         elif line.strip() == "return 0;":
             found.append(line.replace("return 0;", "return;"))
         else:

@@ -64,7 +64,11 @@ class Rows:
 
     def _row(self, setting: Setting, n: int, rng: random.Random) -> dict[str, list[Any]]:
         names = [p.name for p in self.op.schema.tensors if p.name not in setting.absent]
-        return {t: [draw(self.op, setting, t, rng) for _ in range(n)] for t in names}
+        single = {t for t, d in self.op.dims.items() if d == ("1",)}  # one value a row
+        return {
+            t: [draw(self.op, setting, t, rng) for _ in range(1 if t in single else n)]
+            for t in names
+        }
 
     def _odd(
         self, setting: Setting, values: list[float], rng: random.Random
@@ -204,6 +208,7 @@ class Rows:
                 self.deferred.add(g.param)
             return None
         flat = _flat(value)
+        n = len(env[g.param])
         return flat if len(flat) == n else flat * n
 
     def _compare(

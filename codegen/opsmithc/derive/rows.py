@@ -189,7 +189,8 @@ def is_static(test: Node) -> bool:
 
 def layout(op: OpDef, name: str) -> str:
     """How a tensor lies in the rows: ``dims: {weight: [n], target: [1]}`` says otherwise than full."""
-    return {("1",): SINGLE, ("n",): COLUMN}.get(tuple(op.dims.get(name, ())), FULL)
+    sizes = op.dims.get(name, ())
+    return SINGLE if sizes == ("1",) else COLUMN if sizes == ("n",) else FULL
 
 
 def varies(node: Node, op: OpDef) -> bool:
@@ -257,8 +258,10 @@ def gradients(op: OpDef, wrt: Iterable[str]) -> dict[str, Node]:
     }
     wanted = tuple(wrt)
     found = _Reverse(op, wanted).run(list(roots.values()))
-    saved = {v: Name(k) for k, (v, _) in roots.items() if not isinstance(v, Name | Num)}
-    result = {}
+    saved: dict[Node, Node] = {
+        v: Name(k) for k, (v, _) in roots.items() if not isinstance(v, Name | Num)
+    }
+    result: dict[str, Node] = {}
     for name in wanted:
         value = assume(found.get(name, ZERO), name, present=True)
         value = transform(value, lambda n: saved.get(n, n))
@@ -349,7 +352,7 @@ class _Reverse:
         """``sum(node)`` over the row."""
         groups: dict[Node | None, Node] = {}  # factor -> what is summed; None -> what is added
         self.terms(node, ONE, groups)
-        result = groups.pop(None, ZERO)
+        result: Node = groups.pop(None, ZERO)
         for factor, term in groups.items():
             assert factor is not None
             result = plus(result, times(factor, self.sum(term)))

@@ -147,9 +147,9 @@ def runtime_sources(work: Path) -> list[Path]:
 
 
 def _schedules() -> dict[str, Any]:
-    from ..reader import plain
+    from ..reader import typed
 
-    loaded = plain((paths.PACKAGE / "schedules.yaml").read_text(encoding="utf-8"))
+    loaded = typed((paths.PACKAGE / "schedules.yaml").read_text(encoding="utf-8"))
     assert isinstance(loaded, dict)
     return loaded
 

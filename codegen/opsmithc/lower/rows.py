@@ -321,9 +321,15 @@ class _Kernel:
         if not (isinstance(test, Compare) and test.op == "==" and test.left == Name(POSITION)):
             return None
         at = test.right
-        if not (isinstance(at, Name) and self.is_single(at)) or POSITION in names(value):
+        if not (isinstance(at, Name) and self.is_single(at)) or self.moves(value):
             return None
         return at, value, other
+
+    def moves(self, node: Node) -> bool:
+        """Does the value depend on the position itself?"""
+        if self.is_single(node):
+            return False
+        return node == Name(POSITION) or any(self.moves(c) for c in children(node))
 
     # Printing ------------------------------------------------------------------------------------
 
@@ -640,7 +646,7 @@ class _Kernel:
             hits: set[Node] = set()
             there, rest = self.chosen(value, 1, hits), self.chosen(value, 2, hits)
             if len(hits) == 1:
-                if POSITION not in names(rest) and (o.layout != COLUMN or is_num(rest, 0)):
+                if not self.moves(rest) and (o.layout != COLUMN or is_num(rest, 0)):
                     patches.append((o, next(iter(hits)), there))
                     value = rest
             if o.layout != COLUMN or not is_num(value, 0):

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import numpy
+
 from ..derive.gradient import OPERATORS
 from ..errors import FormulaError
 from ..formula import (
@@ -129,6 +131,8 @@ def _call(r: Reading, n: Call, env: Env, call: CallOp | None) -> Any:
     kwargs = {k: r.evaluate(v, env, call) for k, v in n.kwargs}
     if n.fn == "count" and "n" in env:
         return env["n"]
+    if n.fn in _PLACES and not kwargs:
+        return _PLACES[n.fn](*args)
     if n.fn in r.rows and not (n.fn in table() and not kwargs and len(args) == 1):
         full = dict(zip(("input", "dim", "keepdim"), args, strict=False)) | kwargs
         return r.rows[n.fn](
@@ -140,6 +144,23 @@ def _call(r: Reading, n: Call, env: Env, call: CallOp | None) -> Any:
     if call is None:
         raise NoReading(f"'{n.fn}' has no {r.name} reading", n.col)
     return call(n.fn, args, kwargs)
+
+
+def _positions(x: Any, dim: Any) -> Any:
+    """0, 1, 2, .. along ``dim``."""
+    shape = [1] * max(x.ndim, 1)
+    shape[int(dim)] = -1
+    return numpy.arange(x.shape[int(dim)] if x.ndim else 1).reshape(shape)
+
+
+def _along(x: Any, like: Any, dim: Any) -> Any:
+    """A vector laid along ``dim`` of ``like``."""
+    shape = [1] * max(like.ndim, 1)
+    shape[int(dim)] = -1
+    return x.reshape(shape)
+
+
+_PLACES: Mapping[str, Callable[..., Any]] = {"positions": _positions, "along": _along}
 
 
 def _item(r: Reading, n: Item, env: Env, call: CallOp | None) -> Any:

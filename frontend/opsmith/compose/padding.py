@@ -45,13 +45,17 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
 def _pad_dim(input: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor:
     n = input.shape[dim]
     _check(input, dim, n, before, after, mode)
-    at = [_SOURCES[mode](k, n) for k in range(-before, n + after)]
+    cut, kept = 0, n
+    if mode == "circular":  # what negative widths leave wraps around
+        cut, kept = max(-before, 0), n - max(-before, 0) - max(-after, 0)
+        before, after = max(before, 0), max(after, 0)
+    at = [cut + _SOURCES[mode](k, kept) for k in range(-before, kept + after)]
     return f.index_select(input, dim, tensor(at, dtype=int64))
 
 
 def _check(input: Tensor, dim: int, n: int, before: int, after: int, mode: str) -> None:
     shape = list(input.shape)
-    if n + before + after < (1 if mode != "circular" else 0) or (n == 0 and before + after > 0):
+    if n + before + after < 0 or (n == 0 and before + after > 0):
         raise RuntimeError(
             f"input (size: {n} at dimension {dim}) is too small for padding ({before}, {after}) in mode '{mode}'"
         )
@@ -62,7 +66,7 @@ def _check(input: Tensor, dim: int, n: int, before: int, after: int, mode: str) 
         )
     if mode == "circular" and (before > n or after > n):
         raise RuntimeError("Padding value causes wrapping around more than once.")
-    if mode == "circular" and n + before + after < 0:
+    if mode == "circular" and n + min(before, 0) + min(after, 0) <= 0:
         raise RuntimeError("Negative padding value is resulting in an empty dimension")
 
 

@@ -214,7 +214,7 @@ def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """All slices along a dimension."""
     if input.ndim == 0:
-        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     d = wrap_dim(dim, input.ndim)
     return tuple([f.select(input, d, k) for k in range(input.shape[d])])
 
@@ -451,7 +451,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     if r < 0:
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if r == 0:
-        return f.narrow(input, 0, 0, 0)
+        return f.narrow(input.detach(), 0, 0, 0)
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = [k for row in choose(range(input.shape[0]), r) for k in row]
     return f.reshape(f.index_select(input, 0, tensor(rows, dtype=int64)), (-1, r) if rows else (0, r))

@@ -78,7 +78,8 @@ def set_device(device: Any) -> None:
     wanted = _index(device)
     if wanted != current_device():
         raise RuntimeError(
-            f"opsmith uses one GPU a process, {current_device()} here; set OPSMITH_CUDA_DEVICE={wanted}"
+            f"opsmith uses one GPU a process, {current_device()} here; "
+            f"set OPSMITH_CUDA_DEVICE={wanted}"
         )
 
 
@@ -146,14 +147,16 @@ def _index(device: Any) -> int:
 
 
 class Stream:
-    """A queue of GPU work, not ordered with others; ``with stream(s):`` makes it the thread's current one."""
+    """A queue of GPU work, not ordered with others; ``with stream(s):`` makes it the current one."""
 
     __slots__ = ("_owned", "cuda_stream")
 
     def __init__(self, device: Any = None, priority: int = 0, *, handle: int | None = None) -> None:
         lib = require()
         self._owned = handle is None
-        self.cuda_stream = int(check(lib.ops_cuda_stream_new(priority))) if handle is None else handle
+        self.cuda_stream = (
+            int(check(lib.ops_cuda_stream_new(priority))) if handle is None else handle
+        )
 
     def synchronize(self) -> None:
         """Wait for what is queued here."""
@@ -174,7 +177,8 @@ class Stream:
         return hash(self.cuda_stream)
 
     def __repr__(self) -> str:
-        return f"<opsmith.cuda.Stream device=cuda:{current_device()} cuda_stream={self.cuda_stream:#x}>"
+        place = f"device=cuda:{current_device()}"
+        return f"<opsmith.cuda.Stream {place} cuda_stream={self.cuda_stream:#x}>"
 
 
 def current_stream(device: Any = None) -> Stream:

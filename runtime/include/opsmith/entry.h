@@ -3,6 +3,7 @@
 #define OPSMITH_ENTRY_H
 
 #include "opsmith/abi.h"
+#include "opsmith/backend.h"
 #include "opsmith/generator.h"
 #include "opsmith/pointwise.h"
 #include "opsmith/reduce.h"
@@ -24,6 +25,17 @@ static inline int ops_any_records(const double *h, int64_t n)
         any |= h[k] < 0.0;
     }
     return any;
+}
+
+static inline int ops_host_only_list(const char *name, const double *h, int64_t n)
+{
+    for (int64_t k = 0; k < n; ++k) {
+        ops_tensor *t = ops_from_handle(h[k]);
+        if (ops_host_only(name, &t, 1)) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 static inline int ops_check_list(const double *h, int64_t n, int record)

@@ -1,7 +1,7 @@
 """How accurate are the kernels? Errors in ULP of values and gradients, per op and dtype.
 
 The meaning of an op of one formula is evaluated at 60 digits; kernels run on the same points. Run by
-``opsmithc check`` in a process of its own: ``python -m opsmith.testing.accuracy [OP ...]``.
+``opsmithc check`` in a process of its own: ``python benchmarks/accuracy.py [OP ...]``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,85 @@
+"""Functions that PyTorch overloads by the number or class of arguments, over the registry's ops.
+
+The registry has one schema an op; here the other call forms are told apart.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+from . import _functions as f
+from ._core import Tensor
+
+
+def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
+    """``input`` where condition is true, else ``other``; with the condition alone, its positions."""
+    if input is None and other is None:
+        return f.nonzero(condition, as_tuple=True)
+    return f.where(condition, input, other) if out is None else f.where(condition, input, other, out=out)
+
+
+def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
+    """``self`` where condition is true, else ``other``."""
+    return f.where(condition, self, other)
+
+
+def _moments(name: str) -> Any:
+    """``var`` and ``std``: by correction, or in the older form by ``unbiased``."""
+    op = getattr(f, name)
+
+    def moment(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if args and args[0].__class__ is bool:  # (input, unbiased)
+            args, kwargs = args[1:], {**kwargs, "unbiased": args[0]}
+        if len(args) > 1:  # (input, dim, unbiased, keepdim)
+            kwargs = {**kwargs, **dict(zip(("unbiased", "keepdim"), args[1:], strict=False))}
+            args = args[:1]
+        if "unbiased" in kwargs:
+            unbiased = kwargs.pop("unbiased")
+            if unbiased is not None:
+                kwargs["correction"] = int(unbiased)
+        return op(input, *args, **kwargs)
+
+    moment.__name__, moment.__doc__ = op.__name__, op.__doc__
+    return moment
+
+
+var, std = _moments("var"), _moments("std")
+
+
+def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
+            reduce: str | None = None) -> Tensor:  # fmt: skip
+    """Writes ``src`` (a tensor or a number) at positions along dim, or combines it with what is there."""
+    given = value if src is None else src
+    if reduce is not None:
+        if reduce == "add":
+            return f.scatter_add(input, dim, index, _spread(given, input, index))
+        if reduce == "multiply":
+            there = f.gather(input, dim, index)
+            return f.scatter(input, dim, index, there * given)
+        raise RuntimeError("reduce argument must be either add or multiply.")
+    if isinstance(given, Tensor):
+        return f.scatter(input, dim, index, given)
+    return f.scatter_value(input, dim, index, given)
+
+
+def scatter_(self: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
+             reduce: str | None = None) -> Tensor:  # fmt: skip
+    """In-place ``scatter``."""
+    return self.copy_(scatter(self, dim, index, src, value=value, reduce=reduce))
+
+
+def _spread(v: Any, input: Tensor, index: Tensor) -> Tensor:
+    if isinstance(v, Tensor):
+        return v
+    from ._create import full
+
+    return full(tuple(index.shape), v, dtype=input.dtype)
+
+
+Tensor.where = _where_method  # type: ignore[attr-defined]
+Tensor.var, Tensor.std = var, std  # type: ignore[attr-defined]
+Tensor.scatter, Tensor.scatter_ = scatter, scatter_  # type: ignore[attr-defined]
+
+__all__ = ["scatter", "std", "var", "where"]
