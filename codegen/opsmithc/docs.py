@@ -76,7 +76,9 @@ def write_docs(out: Path, files: Sequence[Path] = (paths.OPS_YAML,)) -> int:
     for d in shown:
         emit.write(folder / f"{d.op.name}.md", _tidy(emit.render("docs/op.md.j2", page(d, known))))
     sections = _sections(shown, files)
-    emit.write(folder / "index.md", _tidy(emit.render("docs/index.md.j2", IndexPage(len(shown), sections))))
+    emit.write(
+        folder / "index.md", _tidy(emit.render("docs/index.md.j2", IndexPage(len(shown), sections)))
+    )
     emit.write(folder / "matrix.md", _tidy(emit.render("docs/matrix.md.j2", matrix_page(derived))))
     return len(shown)
 
@@ -89,7 +91,9 @@ def _tidy(text: str) -> str:
 def page(d: Derived, known: dict[str, OpDef]) -> OpPage:
     """What an op's page says."""
     op = d.op
-    rule = RULES[op.dtype.kind].format(args=" and ".join(f"`{a}`" for a in op.dtype.args) or "its arguments")
+    rule = RULES[op.dtype.kind].format(
+        args=" and ".join(f"`{a}`" for a in op.dtype.args) or "its arguments"
+    )
     for name, kind in op.dtype.classes.items():
         rule += f" `{name}` is {'a condition' if kind == 'bool' else 'an index'}."
     return OpPage(
@@ -117,7 +121,9 @@ def page(d: Derived, known: dict[str, OpDef]) -> OpPage:
             (kind, samples.refusal(op, dtype, known) or "taken")
             for kind, dtype in matrix.CLASSES.items()
         ),
-        tolerances=tuple((code, f"{value!r}: {reason}") for code, (value, reason) in op.tol.items()),
+        tolerances=tuple(
+            (code, f"{value!r}: {reason}") for code, (value, reason) in op.tol.items()
+        ),
     )
 
 
@@ -149,7 +155,9 @@ def meanings(op: OpDef) -> list[tuple[str, str]]:
             ]  # fmt: skip
         case Reduce(acc=acc) | Scan(acc=acc):
             what = "Folded over `dim`" if isinstance(op.meaning, Reduce) else "Running along `dim`"
-            return [(f"{what}: each element, how two states combine, the result.", _monoid(op, acc))]
+            return [
+                (f"{what}: each element, how two states combine, the result.", _monoid(op, acc))
+            ]
         case Index(target=target, value=value):
             return [("For every index of the result:", rf"{latex(target)} = {latex(value)}")]
         case View(formula=f):
@@ -163,7 +171,12 @@ def meanings(op: OpDef) -> list[tuple[str, str]]:
                 found.append((label, _lines(lines)))
             return found
         case Compose(function=name):
-            return [(f"A composition of other operations, `opsmith.compose.{name}`.", r"\text{(Python)}")]
+            return [
+                (
+                    f"A composition of other operations, `opsmith.compose.{name}`.",
+                    r"\text{(Python)}",
+                )
+            ]
         case Reference(function=name):
             word = name.replace("_", r"\_")
             return [("By its reference function:", rf"\mathrm{{{word}}}")]
@@ -177,7 +190,9 @@ def _equation(target: str, node: Node) -> str:
 def _monoid(op: OpDef, acc: Accumulate) -> str:
     lines = []
     for k, (m, i) in enumerate(zip(acc.map, acc.identity, strict=True)):
-        lines.append(rf"b_{{{k}}} = {latex(m.node)}, \quad a_{{{k}}} = {latex(i.node)} \text{{ at first}}")
+        lines.append(
+            rf"b_{{{k}}} = {latex(m.node)}, \quad a_{{{k}}} = {latex(i.node)} \text{{ at first}}"
+        )
     lines += [_equation(name, f.node) for name, f in acc.let.items()]
     lines += [rf"a_{{{k}}} \leftarrow {latex(c.node)}" for k, c in enumerate(acc.combine)]
     lines += [_equation(o, f.node) for o, f in zip(op.schema.outputs, acc.finish, strict=True)]
@@ -226,5 +241,3 @@ def _sections(
             (d.op.name, d.op.doc.get("short", "").replace("|", "\\|"))
         )
     return tuple((title, tuple(ops)) for title, ops in sections.items())
-
-

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .dtypes import BY_CODE, BY_NAME, DType
 from .derive.rows import Rows
+from .dtypes import BY_CODE, BY_NAME, DType
 from .formula import Binary, Call, Unary, walk
 from .opdef import Body, Compose, Index, OpDef, Out, Reduce, Reference, Scan
 from .reader import literal
@@ -70,9 +70,7 @@ def cases(op: OpDef, dtype: DType | None = None, seed: int = 0) -> Iterator[Case
         yield case(op, number, sample, dtype, seed)
 
 
-def case(
-    op: OpDef, number: int, sample: Mapping[str, object], dtype: DType, seed: int = 0
-) -> Case:
+def case(op: OpDef, number: int, sample: Mapping[str, object], dtype: DType, seed: int = 0) -> Case:
     """The arguments that ``sample`` describes."""
     rng = np.random.default_rng([zlib.crc32(op.name.encode()), number, seed])
     args: dict[str, Any] = {}
@@ -110,7 +108,7 @@ def dtype_of(op: OpDef, param: str, dtype: DType, sample: Mapping[str, object]) 
     if isinstance(stated, str):
         return BY_NAME[stated]
     kind = op.dtype.classes.get(param)
-    if kind == "bool" and not isinstance(op.meaning, Reduce):  # any and all take every dtype
+    if kind == "bool" and len(op.schema.tensors) > 1:  # alone, it is read as truth values
         return BY_CODE["b8"]
     return BY_CODE["i64"] if kind == "integral" else dtype
 
@@ -261,7 +259,10 @@ def _composed(op: OpDef, dtype: DType, ops: Mapping[str, OpDef], seen: frozenset
     """The first op called by a body that refuses ``dtype``."""
     assert isinstance(op.meaning, Body)
     symbols = {
-        v.partition(":")[2]: o for o in ops.values() for v in o.variants if v.startswith("operator:")
+        v.partition(":")[2]: o
+        for o in ops.values()
+        for v in o.variants
+        if v.startswith("operator:")
     }
     for _, block, _ in op.meaning.cases:
         for node in (n for tree in (*(v for _, v in block.lets), block.result) for n in walk(tree)):

@@ -7,7 +7,7 @@ Must not know: opsmith as a module; the hand-written methods of Tensor are read 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,15 @@ _TYPES = {
 _BUILTINS = ("int", "float", "bool", "str", "dtype", "device", "Any", "Callable", "Iterator", "Size",
              "Sequence", "layout", "type", "tuple", "list", "dict")  # fmt: skip
 _UNARY = ("neg", "invert", "abs", "pos")
-_WRITTEN = ("shape", "dtype", "dtype_", "device", "grad", "requires_grad", "ndim")  # in the template
+_WRITTEN = (
+    "shape",
+    "dtype",
+    "dtype_",
+    "device",
+    "grad",
+    "requires_grad",
+    "ndim",
+)  # in the template
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,9 @@ def stub_file(derived: Sequence[Derived], frontend: Path) -> StubFile:
     return StubFile(
         reexports=reexports,
         dtypes=tuple(n for t in TABLE for n in (t.name, *t.aliases)),
-        tuples=tuple((tuple_name(op), op.schema.outputs) for op in ops if len(op.schema.outputs) > 1),
+        tuples=tuple(
+            (tuple_name(op), op.schema.outputs) for op in ops if len(op.schema.outputs) > 1
+        ),
         members=tuple(members),
         functions=tuple(line for name, line in functions(ops) if name not in imported),
     )
@@ -152,21 +162,24 @@ def returns(op: OpDef) -> str:
     return tuple_name(op) if len(op.schema.outputs) > 1 else "Tensor"
 
 
-def _declaration(op: OpDef, name: str, params: str, doc: object, indent: int = 4) -> str:
-    text = _doc(doc if isinstance(doc, dict) else {}, indent)
-    return f"def {safe(name)}({params}) -> {returns(op)}:{text if text.startswith(chr(10)) else ' ' + text}"
+def _declaration(op: OpDef, name: str, params: str, doc: Mapping[str, str], indent: int = 4) -> str:
+    body = _body(_doc(doc, indent))
+    return f"def {safe(name)}({params}) -> {returns(op)}:{body}"
 
 
-def _doc(doc: dict[str, str], indent: int = 8) -> str:
+def _body(text: str) -> str:
+    """What follows the colon: a docstring on its own line, or dots."""
+    return text if text.startswith("\n") else f" {text}"
+
+
+def _doc(doc: Mapping[str, str], indent: int = 8) -> str:
     """The docstring as the body, so that editors show it."""
     if not doc.get("short"):
         return "..."
-    lines = [doc["short"].replace("\\", "\\\\").replace('"""', "'''")]
-    if doc.get("example"):
-        lines += ["", "Example: " + doc["example"].replace("\\", "\\\\").replace('"""', "'''")]
+    lines = [doc["short"], *(["", f"Example: {doc['example']}"] if doc.get("example") else [])]
+    lines = [line.replace("\\", "\\\\").replace('"""', "'''") for line in lines]
     pad = "\n" + " " * indent
-    body = pad.join(line for line in lines)
-    body = body.replace(pad + pad.strip("\n") + "\n", "\n\n")
+    body = pad.join(lines).replace(pad + "\n", "\n\n")
     return f'{pad}"""{body}"""' if len(lines) == 1 else f'{pad}"""{body}{pad}"""'
 
 
@@ -192,7 +205,9 @@ def _own_members(frontend: Path) -> Iterator[tuple[str, str]]:
                 case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="Tensor"), attr=name)]):
                     if not name.startswith("__"):
                         value = node.value
-                        computed = isinstance(value, ast.Call) and ast.unparse(value.func) == "property"
+                        computed = (
+                            isinstance(value, ast.Call) and ast.unparse(value.func) == "property"
+                        )
                         kind = "_Any" if computed else "_Callable[..., _Any]"
                         yield name, f"{name}: {kind}"
 
@@ -203,9 +218,9 @@ def _member(node: ast.FunctionDef, is_property: bool) -> str:
     first, *rest = args.split(", ", 1)
     args = ", ".join(["self" if first.startswith("self") else first, *rest])
     result = ast.unparse(_Prefixed().visit(node.returns)) if node.returns is not None else "_Any"
-    body = _doc({"short": doc[0]} if doc else {})
+    body = _body(_doc({"short": doc[0]} if doc else {}))
     head = "@property\n    " if is_property else ""
-    return f"{head}def {node.name}({args}) -> {result}:{body if body.startswith(chr(10)) else ' ' + body}"
+    return f"{head}def {node.name}({args}) -> {result}:{body}"
 
 
 def _reexports(init: Path) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -77,7 +77,7 @@ from ._ranges import arange, eye, linspace, logspace, tril_indices, triu_indices
 newaxis = None
 
 _LAZY = (
-    "autograd", "compose", "cuda", "func", "nn", "ops", "optim", "overrides", "safetensors",
+    "autograd", "compose", "cuda", "func", "linalg", "nn", "ops", "optim", "overrides", "safetensors",
     "serialization", "testing", "utils",
 )  # fmt: skip
 _LATE = {  # functions of modules that load on first touch

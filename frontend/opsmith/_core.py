@@ -619,10 +619,12 @@ def unreduce(t: Tensor, shape: Size, dim: Any, keepdim: bool) -> Tensor:
 def reduced_count(shape: Size, dim: Any) -> int:
     """Number of elements a reduction over ``dim`` folds into one."""
     n = len(shape)
+    if not n:
+        return 1
     axes = range(n) if dim is None or dim == () else {d % n for d in ((dim,) if isinstance(dim, int) else dim)}
     count = 1
     for d in axes:
-        count *= shape[d] if n else 1
+        count *= shape[d]
     return count
 
 
@@ -631,6 +633,8 @@ def reduced_positions(shape: Size, dim: Any) -> Tensor:
     from . import arange, reshape
 
     n = len(shape)
+    if not n:
+        return reshape(arange(1), ())
     axes = sorted(range(n) if dim is None or dim == () else {d % n for d in ((dim,) if isinstance(dim, int) else dim)})
     count = reduced_count(shape, dim)
     return reshape(arange(count), tuple(shape[d] if d in axes else 1 for d in range(n)))

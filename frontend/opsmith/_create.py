@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 from array import array
 
 from ._boundary import check, ffi, lib
-from ._core import Leaf, Tensor, ints, is_number, make, scalar, wrap
+from ._core import Leaf, Tensor, device_code, ints, is_number, make, scalar, wrap
 from ._dtypes import BY_NUMPY, CPU, DTYPES, Size, bool_, device, dtype, float32, float64, int64
 
 _default = float32
@@ -245,7 +245,7 @@ def _dtype_of(d: dtype | None) -> dtype:
 
 
 def _device_of(d: Any) -> int:
-    return 0 if d is None else device(d).code
+    return 0 if d is None else device_code(d)
 
 
 def empty(*size: Any, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,

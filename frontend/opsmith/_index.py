@@ -50,7 +50,11 @@ def getitem(self: Tensor, index: Any, int=int, slice=slice, select=_select, cut=
                 elif i is None:
                     out = f.unsqueeze(out, d)
                     d += 1
-                elif i is Ellipsis and all(j.__class__ in _BASIC for j in index) and index.count(Ellipsis) == 1:
+                elif (
+                    i is Ellipsis
+                    and all(j.__class__ in _BASIC for j in index)
+                    and index.count(Ellipsis) == 1
+                ):
                     d += lib.ops_ndim(self._h) + 1 + index.count(None) - len(index)
                 else:
                     break
@@ -97,7 +101,12 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         if not tensors:
             view.fill_(value)
             return
-        value = make(lib.ops_full(lib.ops_dtype(view._h), lib.ops_device(view._h), *scalar(value), 0, 0, 0, 0, 0), None)
+        value = make(
+            lib.ops_full(
+                lib.ops_dtype(view._h), lib.ops_device(view._h), *scalar(value), 0, 0, 0, 0, 0
+            ),
+            None,
+        )
     elif not isinstance(value, Tensor):
         from ._create import tensor
 
@@ -137,7 +146,13 @@ def _parse(self: Tensor, index: tuple[Any, ...]) -> tuple[Tensor, list[Tensor], 
             view = _checked_select(self, items, view, d, i)
         elif kind is slice:
             if i != _FULL:
-                view = _slice(view, d, _bound(i.start), _bound(i.stop), 1 if i.step is None else _bound(i.step))
+                view = _slice(
+                    view,
+                    d,
+                    _bound(i.start),
+                    _bound(i.stop),
+                    1 if i.step is None else _bound(i.step),
+                )
             d += 1
         elif i is None:
             view = f.unsqueeze(view, d)
@@ -185,7 +200,11 @@ def _item(i: Any, self: Tensor) -> Any:
         return i
     if isinstance(i, slice):
         return i
-    if hasattr(i, "__array_interface__") or isinstance(i, (list, tuple, range)) or hasattr(i, "__array__"):
+    if (
+        hasattr(i, "__array_interface__")
+        or isinstance(i, (list, tuple, range))
+        or hasattr(i, "__array__")
+    ):
         from ._create import tensor
         from ._dtypes import int64
 
@@ -198,7 +217,8 @@ def _item(i: Any, self: Tensor) -> Any:
     if hasattr(i, "__index__"):
         return i.__index__()
     raise TypeError(
-        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
+        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
+        "indices "
         f"(got {type(i).__name__})"
     )
 
@@ -219,7 +239,8 @@ def _check_count(self: Tensor, items: Sequence[Any]) -> int:
     if used > n:
         if n == 0 and len(items) == 1 and items[0].__class__ is int:
             raise IndexError(
-                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ "
+                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
+                "`tensor.item<T>()` in C++ "
                 "to convert a 0-dim tensor to a number"
             )
         if n == 0 and any(i.__class__ is slice for i in items):
@@ -244,7 +265,9 @@ def _explain(self: Tensor, items: Sequence[Any]) -> None:
         if i.__class__ is int:
             n = self.shape[d]
             if not -n <= i < n:
-                raise IndexError(f"index {i} is out of bounds for dimension {shown} with size {n}") from None
+                raise IndexError(
+                    f"index {i} is out of bounds for dimension {shown} with size {n}"
+                ) from None
             d += 1
             shown += 1
         elif i is None or i.__class__ is bool:
@@ -267,7 +290,8 @@ def _check_mask(mask: Tensor, view: Tensor, d: int) -> None:
 
 def _refuse_mask(mask: Tensor, view: Tensor, d: int, k: int) -> NoReturn:
     raise IndexError(
-        f"The shape of the mask {list(mask.shape)} at index {k} does not match the shape of the indexed tensor "
+        f"The shape of the mask {list(mask.shape)} at index {k} does not match the shape of the "
+        "indexed tensor "
         f"{list(view.shape)} at index {d + k}"
     )
 
@@ -329,19 +353,23 @@ _b_write = raw(_r_write)
 attach(_b_write, _r_write, "IndexPut", 2)
 
 
-def _write(view: Tensor, indices: list[Tensor], dims: tuple[int, ...], values: Tensor, accumulate: bool) -> None:
+def _write(
+    view: Tensor, indices: list[Tensor], dims: tuple[int, ...], values: Tensor, accumulate: bool
+) -> None:
     """Write (or add) values at indices of a view."""
     if view._node is not None:
         check_inplace(view)
     if lib.ops_overlaps_itself(view._h):
         raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+            "unsupported operation: more than one element of the written-to tensor refers to a "
+            "single memory "
             "location. Please clone() the tensor before performing the operation."
         )
     if values.dtype is not view.dtype:
         names = [SCALAR_TYPE_NAMES[t.dtype.code] for t in (view, values)]
         raise RuntimeError(
-            f"Index put requires the source and destination dtypes match, got {names[0]} for the destination "
+            f"Index put requires the source and destination dtypes match, got {names[0]} for the "
+            "destination "
             f"and {names[1]} for the source."
         )
     record = grad_enabled() and (view.requires_grad or values.requires_grad)
@@ -364,11 +392,25 @@ def _write(view: Tensor, indices: list[Tensor], dims: tuple[int, ...], values: T
         lib.ops_set_grad_enabled(was)
     lib.ops_bump_version(view._h, -stamp)
     if record:
-        rebase(view, [stamp, _b_write, view._node, values._node, indices, dims, accumulate,
-                      tuple(values.shape), values.dtype])  # fmt: skip
+        rebase(
+            view,
+            [
+                stamp,
+                _b_write,
+                view._node,
+                values._node,
+                indices,
+                dims,
+                accumulate,
+                tuple(values.shape),
+                values.dtype,
+            ],
+        )
 
 
-def index_put_(self: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False) -> Tensor:
+def index_put_(
+    self: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False
+) -> Tensor:
     """``self[indices] = values``, or ``+=`` with every repeated index counted."""
     view, tensors, dims = _parse(self, tuple(_FULL if i is None else i for i in indices))
     if tensors:
@@ -380,7 +422,9 @@ def index_put_(self: Tensor, indices: Sequence[Any], values: Tensor, accumulate:
     return self
 
 
-def index_put(self: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False) -> Tensor:
+def index_put(
+    self: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False
+) -> Tensor:
     """A copy of ``self`` with values at indices."""
     return index_put_(self.clone(), indices, values, accumulate)
 

@@ -14,10 +14,14 @@ from ._core import Tensor
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
-    """``input`` where condition is true, else ``other``; with the condition alone, its positions."""
+    """``input`` where condition is true, else ``other``; of the condition alone, its positions."""
     if input is None and other is None:
         return f.nonzero(condition, as_tuple=True)
-    return f.where(condition, input, other) if out is None else f.where(condition, input, other, out=out)
+    return (
+        f.where(condition, input, other)
+        if out is None
+        else f.where(condition, input, other, out=out)
+    )
 
 
 def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
@@ -48,9 +52,16 @@ def _moments(name: str) -> Any:
 var, std = _moments("var"), _moments("std")
 
 
-def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
-            reduce: str | None = None) -> Tensor:  # fmt: skip
-    """Writes ``src`` (a tensor or a number) at positions along dim, or combines it with what is there."""
+def scatter(
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Any = None,
+    *,
+    value: Any = None,
+    reduce: str | None = None,
+) -> Tensor:
+    """Writes ``src`` (a tensor or a number) at positions along dim, or combines it there."""
     given = value if src is None else src
     if reduce is not None:
         if reduce == "add":
@@ -64,8 +75,15 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
     return f.scatter_value(input, dim, index, given)
 
 
-def scatter_(self: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
-             reduce: str | None = None) -> Tensor:  # fmt: skip
+def scatter_(
+    self: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Any = None,
+    *,
+    value: Any = None,
+    reduce: str | None = None,
+) -> Tensor:
     """In-place ``scatter``."""
     return self.copy_(scatter(self, dim, index, src, value=value, reduce=reduce))
 

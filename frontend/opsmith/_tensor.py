@@ -459,7 +459,7 @@ def _flat_list(t: Tensor) -> list[Any]:
         return []
     code = lib.ops_dtype(t._h)
     wide, ctype = (0, "double *") if code < 4 else (int64.code, "int64_t *")
-    block = wrap(lib.ops_convert_to(t._h, wide, -1, 0, 1))
+    block = wrap(lib.ops_convert_to(t._h, wide, 0, 0, 1))  # to the host's memory
     values = ffi.unpack(ffi.cast(ctype, lib.ops_data_pointer(block._h)), t.numel())
     return [bool(v) for v in values] if code == bool_.code else values
 
@@ -471,7 +471,12 @@ def numpy(self: Tensor, *, force: bool = False) -> Any:
 
     t = self
     if force:
-        t = t.detach()
+        t = t.detach().to("cpu")
+    if lib.ops_device(t._h) == 2:
+        raise TypeError(
+            f"can't convert {t.device} device type tensor to numpy. Use Tensor.cpu() to copy the "
+            "tensor to host memory first."
+        )
     if t._node is not None:
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     d = t.dtype

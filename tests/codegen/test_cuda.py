@@ -77,7 +77,8 @@ def test_template_names_are_context_fields() -> None:
         listed = re.fullmatch(r"\{# context: (\w+)\((.*)\) #\}", header)
         assert listed is not None, header
         assert listed[1] == type(context).__name__
-        assert listed[2].split(", ") == [f.name for f in dataclasses.fields(context)], template
+        fields = [f.name for f in dataclasses.fields(context)]
+        assert listed[2].split(", ") == fields, template
 
 
 def test_templates_ask_no_names() -> None:
@@ -95,9 +96,8 @@ def test_both_backends_find_a_kernel_by_the_same_key() -> None:
 
 
 def test_keys_and_symbols_are_unique() -> None:
-    rows = [
-        row for d in registry() for _, c in cuda.BACKEND.kernel_contexts(d) for row in cuda.tables(c)
-    ]  # fmt: skip
+    found = [c for d in registry() for _, c in cuda.BACKEND.kernel_contexts(d)]
+    rows = [row for context in found for row in cuda.tables(context)]
     assert len({row.key for row in rows}) == len(rows)
     assert len({row.symbol for row in rows}) == len(rows)
 
@@ -111,13 +111,14 @@ def test_sources_are_the_same_from_run_to_run(tmp_path: Path) -> None:
     for seed in ("1", "2"):
         env = dict(os.environ, PYTHONHASHSEED=seed, PYTHONPATH=str(paths.PACKAGE.parent))
         subprocess.run([sys.executable, "-c", program, str(tmp_path / seed)], env=env, check=True)
-    first, second = ({p.name: p.read_bytes() for p in (tmp_path / s).iterdir()} for s in "12")
+    files = [{p.name: p.read_bytes() for p in (tmp_path / s).iterdir()} for s in "12"]
+    first, second = files
     assert first == second
     everything = b"".join(first.values())
     assert str(paths.ROOT).encode() not in everything
 
 
-# Compiled ------------------------------------------------------------------------------------------
+# Compiled -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

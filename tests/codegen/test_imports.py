@@ -17,7 +17,12 @@ HOME = {
     "cffi": ("boundary.py",), "subprocess": ("compile.py",), "mpmath": ("readings/mp.py",),
     "ninja": ("compile.py",), "tqdm": ("compile.py",), "setuptools": (),
 }  # fmt: skip
-ARRAYS = ("readings", "checks", "samples.py", "accuracy.py")  # NumPy: the readings and what draws for them
+ARRAYS = (
+    "readings",
+    "checks",
+    "samples.py",
+    "accuracy.py",
+)  # NumPy: the readings and what draws for them
 
 
 def imports(path: Path) -> Iterator[tuple[str, int, bool]]:
@@ -56,7 +61,9 @@ def test_one_home_per_package(package: str) -> None:
         name = path.relative_to(COMPILER).as_posix()
         for module, line, _ in imports(path):
             if module.partition(".")[0] == package:
-                assert name in HOME[package], f"{name}:{line} imports {module}; it may be in {HOME[package]}"
+                assert name in HOME[package], (
+                    f"{name}:{line} imports {module}; it may be in {HOME[package]}"
+                )
 
 
 def test_numpy_is_for_readings() -> None:
@@ -88,7 +95,18 @@ def test_stages_point_one_way() -> None:
         "formula.py": (), "schema.py": (), "errors.py": (), "opdef.py": (), "dtypes.py": (), "ir.py": (),
         "registry.py": (), "semantics.py": (), "reader.py": (),
     }  # fmt: skip
-    stages = {"derive", "lower", "backends", "emit", "centry", "pytext", "compile", "boundary", "verify", "pipeline"}
+    stages = {
+        "derive",
+        "lower",
+        "backends",
+        "emit",
+        "centry",
+        "pytext",
+        "compile",
+        "boundary",
+        "verify",
+        "pipeline",
+    }
     for name in below:
         tree = ast.parse((COMPILER / name).read_text(encoding="utf-8"))
         for node in tree.body:

@@ -59,7 +59,9 @@ def test_a_hole_is_found() -> None:
     """An entry without samples is not tested, and has no reason."""
     (d,) = pipeline.derive_all(registry.parse(ENTRY))
     holes = matrix.holes(matrix.rows([d]))
-    assert any(hole.startswith("twice, float, forward: neither a test nor a reason") for hole in holes)
+    assert any(
+        hole.startswith("twice, float, forward: neither a test nor a reason") for hole in holes
+    )
 
 
 def test_an_open_reason_is_found() -> None:

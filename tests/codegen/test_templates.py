@@ -11,9 +11,9 @@ from pathlib import Path
 
 import jinja2
 import jinja2.meta
-import opsmithc
 import pytest
 
+import opsmithc
 from opsmithc import emit
 from opsmithc.paths import TEMPLATES
 
@@ -30,7 +30,11 @@ def contexts() -> dict[str, list[type]]:
             continue
         module = importlib.import_module(info.name)
         for value in vars(module).values():
-            if isinstance(value, type) and dataclasses.is_dataclass(value) and value.__module__ == info.name:
+            if (
+                isinstance(value, type)
+                and dataclasses.is_dataclass(value)
+                and value.__module__ == info.name
+            ):
                 found.setdefault(value.__name__, []).append(value)
     return found
 

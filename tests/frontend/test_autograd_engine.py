@@ -6,8 +6,8 @@ import pytest
 
 import opsmith
 from opsmith import tensor
-from opsmith.autograd import grad, gradcheck, gradgradcheck
 from opsmith._boundary import lib
+from opsmith.autograd import grad, gradcheck, gradgradcheck
 
 F64 = opsmith.float64
 

@@ -6,9 +6,9 @@ import pytest
 
 import opsmith
 from opsmith import tensor
+from opsmith._boundary import lib
 from opsmith.autograd import Function, functional, grad, gradcheck, gradgradcheck
 from opsmith.autograd.function import once_differentiable
-from opsmith._boundary import lib
 
 F64 = opsmith.float64
 
@@ -221,7 +221,9 @@ def test_gradcheck_finds_errors():
             return g * 2
 
     x = leaf(1, 2)
-    with pytest.raises(RuntimeError, match="Jacobian mismatch for output 0 with respect to input 0"):
+    with pytest.raises(
+        RuntimeError, match="Jacobian mismatch for output 0 with respect to input 0"
+    ):
         gradcheck(Bad.apply, [x])
     assert not gradcheck(Bad.apply, [x], raise_exception=False)
     with pytest.raises(ValueError, match="at least one input"):

@@ -171,7 +171,9 @@ def test_anomaly_mode_names_the_forward_call():
     with opsmith.autograd.detect_anomaly():
         y = (x.sqrt() * 0).sum()
         with pytest.warns(UserWarning, match="(?s)SqrtBackward0.*test_autograd_hooks.py"):
-            with pytest.raises(RuntimeError, match="'SqrtBackward0' returned nan values in its 0th output"):
+            with pytest.raises(
+                RuntimeError, match="'SqrtBackward0' returned nan values in its 0th output"
+            ):
                 y.backward()
     assert not opsmith.autograd.is_anomaly_enabled()
     y = (x.sqrt() * 0).sum()

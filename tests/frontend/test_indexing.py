@@ -1,4 +1,4 @@
-"""Indexing against NumPy: every form, read and written, with gradients; errors as PyTorch says them."""
+"""Indexing against NumPy: every form, read and written, with gradients; PyTorch's errors."""
 
 import random
 
@@ -24,18 +24,59 @@ def a(*values):
 
 MASK = VALUES[0, :, :, 0] % 3 < 1.2
 FORMS = [
-    0, -1, slice(None), slice(1, 3), slice(-2, None), slice(None, None, 2), None, ..., True, False,
-    (0, 1), (0, 1, 2, 3), (slice(None), 1), (slice(None), slice(1, 3)), (..., 0), (0, ...), (..., None),
-    (None, 0, None, ..., slice(1, 4, 2)), (slice(5, 2), 0), (slice(None, None, 3), ..., -1),
-    a(0, 1, 1), a(-1), np.array([], int), a([0, 1], [1, 0]), [0, 1], [[1], [0]], [True, False],
-    (slice(None), a(0, 2)), (..., a(4, 0, 0)), (a(0, 1), a(2, 0)), (a([0], [1]), a(2, 0)),
-    (slice(None), a(1, 2), a(3, 3)), (slice(None), a(1, 2), slice(1, 3), a(0, 4)),
-    (a(0, 1), slice(None), a(3, 0)), (a(1, 0), slice(None), slice(None), a(1, 2)),
-    (a(1), None, a(2)), (None, a(1, 0)), (slice(None), None, a(1, 0), slice(0, 2)),
-    MASK[:2, 0], (slice(None), MASK), (0, MASK), (MASK[:2, 0], slice(None), a(1)), (..., VALUES[0, 0, 0] > 0.3),
-    (a(0, 1), ..., a(1, 1)), VALUES > 3, (0, slice(None), [2, 1]), (slice(1, 2), True, a(0, 1)),
-    np.int64(1), (np.int32(0), slice(np.int64(1), None)), range(2), (slice(None), range(0, 3, 2)),
-]  # fmt: skip
+    0,
+    -1,
+    slice(None),
+    slice(1, 3),
+    slice(-2, None),
+    slice(None, None, 2),
+    None,
+    ...,
+    True,
+    False,
+    (0, 1),
+    (0, 1, 2, 3),
+    (slice(None), 1),
+    (slice(None), slice(1, 3)),
+    (..., 0),
+    (0, ...),
+    (..., None),
+    (None, 0, None, ..., slice(1, 4, 2)),
+    (slice(5, 2), 0),
+    (slice(None, None, 3), ..., -1),
+    a(0, 1, 1),
+    a(-1),
+    np.array([], int),
+    a([0, 1], [1, 0]),
+    [0, 1],
+    [[1], [0]],
+    [True, False],
+    (slice(None), a(0, 2)),
+    (..., a(4, 0, 0)),
+    (a(0, 1), a(2, 0)),
+    (a([0], [1]), a(2, 0)),
+    (slice(None), a(1, 2), a(3, 3)),
+    (slice(None), a(1, 2), slice(1, 3), a(0, 4)),
+    (a(0, 1), slice(None), a(3, 0)),
+    (a(1, 0), slice(None), slice(None), a(1, 2)),
+    (a(1), None, a(2)),
+    (None, a(1, 0)),
+    (slice(None), None, a(1, 0), slice(0, 2)),
+    MASK[:2, 0],
+    (slice(None), MASK),
+    (0, MASK),
+    (MASK[:2, 0], slice(None), a(1)),
+    (..., VALUES[0, 0, 0] > 0.3),
+    (a(0, 1), ..., a(1, 1)),
+    VALUES > 3,
+    (0, slice(None), [2, 1]),
+    (slice(1, 2), True, a(0, 1)),
+    np.int64(1),
+    (np.int32(0), slice(np.int64(1), None)),
+    range(2),
+    (slice(None), range(0, 3, 2)),
+]
+
 
 def name(index):
     return repr(index).replace("\n", "")[:60]
@@ -51,13 +92,22 @@ def test_get(index):
     weights = np.arange(want.size, dtype=np.float64).reshape(want.shape) + 1
     (got * opsmith.tensor(weights)).sum().backward()
     grad = np.zeros_like(VALUES)
-    np.add.at(grad if not _int_beside_list(index) else grad[0], index if not _int_beside_list(index) else index[1:], weights)
+    np.add.at(
+        grad if not _int_beside_list(index) else grad[0],
+        index if not _int_beside_list(index) else index[1:],
+        weights,
+    )
     assert np.array_equal(x.grad.numpy(), grad)
 
 
 def _int_beside_list(index):
     """NumPy counts the int as an array, which puts the result's dims in another order."""
-    return isinstance(index, tuple) and len(index) == 3 and index[0].__class__ is int and isinstance(index[2], list)
+    return (
+        isinstance(index, tuple)
+        and len(index) == 3
+        and index[0].__class__ is int
+        and isinstance(index[2], list)
+    )
 
 
 def _repeats(index):
@@ -67,12 +117,16 @@ def _repeats(index):
     return (count > 1).any()
 
 
-@pytest.mark.parametrize("index", [f for f in FORMS if not _repeats(f) and not _int_beside_list(f)], ids=name)
+@pytest.mark.parametrize(
+    "index", [f for f in FORMS if not _repeats(f) and not _int_beside_list(f)], ids=name
+)
 @pytest.mark.parametrize("kind", ["number", "full", "broadcast"])
 def test_set(index, kind):
     shape = VALUES[index].shape
     array = np.asarray(np.arange(np.prod(shape, dtype=int), dtype=np.float64).reshape(shape) - 9.5)
-    value = {"number": -3.5, "full": array, "broadcast": array[..., :1] if array.ndim else array}[kind]
+    value = {"number": -3.5, "full": array, "broadcast": array[..., :1] if array.ndim else array}[
+        kind
+    ]
     x = opsmith.tensor(VALUES, requires_grad=True)
     y = x * 1
     v = value if kind == "number" else opsmith.tensor(value, requires_grad=True)
@@ -96,13 +150,19 @@ def random_index(rng, shape):
     while d < len(shape) and rng.random() > 0.12:
         s, r = shape[d], rng.random()
         if r < 0.35:
-            items.append(slice(*(rng.choice([None, *range(-5, 6)]) for _ in range(2)), rng.choice([None, 1, 2])))
+            items.append(
+                slice(
+                    *(rng.choice([None, *range(-5, 6)]) for _ in range(2)), rng.choice([None, 1, 2])
+                )
+            )
             d += 1
         elif r < 0.45:
             items.append(None)
         elif r < 0.52 and ... not in [i for i in items if i is ...]:
             items.append(...)
-            d += rng.randrange(1, len(shape) - d + 1)  # NumPy parts arrays even at an empty ellipsis
+            d += rng.randrange(
+                1, len(shape) - d + 1
+            )  # NumPy parts arrays even at an empty ellipsis
         elif r < 0.62:
             k = rng.randrange(1, len(shape) - d + 1)
             mask = np.zeros(shape[d : d + k], bool)
@@ -110,7 +170,11 @@ def random_index(rng, shape):
             items.append(mask)
             d += k
         else:
-            items.append(np.array([rng.randrange(-s, s) for _ in range(int(np.prod(common)))]).reshape(common))
+            items.append(
+                np.array([rng.randrange(-s, s) for _ in range(int(np.prod(common)))]).reshape(
+                    common
+                )
+            )
             d += 1
     return tuple(items)
 
@@ -141,7 +205,9 @@ def test_random_indices():
     assert compared > 400
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "int64", "int32", "int16", "int8", "uint8", "bool"])
+@pytest.mark.parametrize(
+    "dtype", ["float32", "bfloat16", "float16", "int64", "int32", "int16", "int8", "uint8", "bool"]
+)
 def test_dtypes(dtype):
     x = opsmith.tensor([[0, 1], [2, 0]]).to(getattr(opsmith, dtype))
     i = opsmith.tensor([1, 0, 1])
@@ -155,7 +221,10 @@ def test_index_dtypes():
     x = opsmith.arange(5)
     for dtype in (opsmith.int64, opsmith.int32, opsmith.int16, opsmith.int8):
         assert x[opsmith.tensor([1, -1]).to(dtype)].tolist() == [1, 4]
-    assert x[opsmith.tensor([1, 0, 1, 0, 0]).to(opsmith.uint8)].tolist() == [0, 2]  # a mask, as in PyTorch
+    assert x[opsmith.tensor([1, 0, 1, 0, 0]).to(opsmith.uint8)].tolist() == [
+        0,
+        2,
+    ]  # a mask, as in PyTorch
 
 
 def test_a_zero_dim_index_is_a_view():
@@ -181,7 +250,11 @@ def test_repeated_indices_accumulate():
     x.index_put_((opsmith.tensor([0, 0, 2]),), opsmith.tensor([1.0, 2.0, 3.0]), accumulate=True)
     assert x.tolist() == [3, 0, 3]
     h = opsmith.zeros(1, dtype=opsmith.bfloat16)
-    h.index_put_((opsmith.zeros(1000, dtype=opsmith.int64),), opsmith.ones(1000, dtype=opsmith.bfloat16), accumulate=True)
+    h.index_put_(
+        (opsmith.zeros(1000, dtype=opsmith.int64),),
+        opsmith.ones(1000, dtype=opsmith.bfloat16),
+        accumulate=True,
+    )
     assert h.item() == 1000  # halves are summed wide
 
 
@@ -213,17 +286,47 @@ ERRORS = [
     ((2, 3), lambda x: x[0, 3], IndexError, "index 3 is out of bounds for dimension 1 with size 3"),
     ((2, 3), lambda x: x[0, 0, 0], IndexError, "too many indices for tensor of dimension 2"),
     ((), lambda x: x[0], IndexError, "invalid index of a 0-dim tensor"),
-    ((3,), lambda x: x[opsmith.tensor([3])], IndexError, "index 3 is out of bounds for dimension 0 with size 3"),
+    (
+        (3,),
+        lambda x: x[opsmith.tensor([3])],
+        IndexError,
+        "index 3 is out of bounds for dimension 0 with size 3",
+    ),
     ((3,), lambda x: x[opsmith.tensor([0.5])], IndexError, "tensors used as indices must be long"),
-    ((3,), lambda x: x[opsmith.tensor([True])], IndexError, r"The shape of the mask \[1\] at index 0 does not match"),
-    ((3, 3), lambda x: x[opsmith.tensor([0, 1]), opsmith.tensor([0, 1, 2])], IndexError, "shape mismatch: indexing tensors"),
+    (
+        (3,),
+        lambda x: x[opsmith.tensor([True])],
+        IndexError,
+        r"The shape of the mask \[1\] at index 0 does not match",
+    ),
+    (
+        (3, 3),
+        lambda x: x[opsmith.tensor([0, 1]), opsmith.tensor([0, 1, 2])],
+        IndexError,
+        "shape mismatch: indexing tensors",
+    ),
     ((3,), lambda x: x["a"], TypeError, "only integers, slices"),
     ((3,), lambda x: x[..., ...], IndexError, "single ellipsis"),
     ((3,), lambda x: x[::-1], ValueError, "step must be greater than zero"),
-    ((3, 2), lambda x: x.__setitem__([0, 1], opsmith.ones(3)), RuntimeError, "shape mismatch: value tensor of shape"),
-    ((3,), lambda x: x.__setitem__([0], opsmith.ones(1, dtype=F64)), RuntimeError, "source and destination dtypes match"),
-    ((1, 3), lambda x: x.expand(2, 3).__setitem__(([0, 1], 0), 1.0), RuntimeError, "single memory location"),
-]  # fmt: skip
+    (
+        (3, 2),
+        lambda x: x.__setitem__([0, 1], opsmith.ones(3)),
+        RuntimeError,
+        "shape mismatch: value tensor of shape",
+    ),
+    (
+        (3,),
+        lambda x: x.__setitem__([0], opsmith.ones(1, dtype=F64)),
+        RuntimeError,
+        "source and destination dtypes match",
+    ),
+    (
+        (1, 3),
+        lambda x: x.expand(2, 3).__setitem__(([0, 1], 0), 1.0),
+        RuntimeError,
+        "single memory location",
+    ),
+]
 
 
 @pytest.mark.parametrize(("shape", "use", "error", "text"), ERRORS, ids=[e[3] for e in ERRORS])

@@ -59,7 +59,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     full = metafunc.config.getoption("--full", default=False)
     pairs = [(d, t) for d in ops for t in sampled(d.op.name, full)]
-    metafunc.parametrize(("derived", "dtype"), pairs, ids=[f"{d.op.name}-{t.code}" for d, t in pairs])
+    metafunc.parametrize(
+        ("derived", "dtype"), pairs, ids=[f"{d.op.name}-{t.code}" for d, t in pairs]
+    )
 
 
 @pytest.fixture(scope="session")

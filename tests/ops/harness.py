@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import opsmith as ops
 import pytest
-from opsmith import _boundary, _functions
 
+import opsmith as ops
+from opsmith import _boundary, _functions
 from opsmithc import samples
 from opsmithc.derive.op import Derived
 from opsmithc.dtypes import BY_CODE, BY_NAME, DType
@@ -25,7 +25,12 @@ SEED = int(os.environ.get("OPSMITH_TEST_SEED", "0"))
 # Relative to the value, and to the largest magnitude that took part (absolute): a few roundings of
 # the dtype. f32 and f64 functions are within 4 ULP, chains of a dozen of them within these; half
 # precision computes in f32 and rounds once, so that its own epsilon is the bound.
-TOLERANCE = {"f64": (1e-11, 1e-12), "f32": (2e-5, 2e-6), "f16": (2e-3, 1e-3), "bf16": (1.6e-2, 8e-3)}
+TOLERANCE = {
+    "f64": (1e-11, 1e-12),
+    "f32": (2e-5, 2e-6),
+    "f16": (2e-3, 1e-3),
+    "bf16": (1.6e-2, 8e-3),
+}
 ERRORS = (RuntimeError, IndexError, ValueError, TypeError, NotImplementedError)
 
 
@@ -110,12 +115,6 @@ def skip_refused(op: OpDef, dtype: DType, values: Values) -> None:
     reason = samples.refusal(op, dtype, values.ops)
     if reason:
         pytest.skip(reason)
-
-
-def refuses(error: RuntimeError, dtype: DType) -> bool:
-    """Does the error say that the dtype, no float, is not taken?"""
-    said = "not implemented for" in str(error) or "expected scalar type" in str(error)
-    return said and dtype.kind != "float"
 
 
 def tolerance(op: OpDef, dtype: DType) -> tuple[float, float]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import opsmith
 import pytest
-from opsmith import _functions
 
+import opsmith
+from opsmith import _functions
 from opsmithc.derive.op import Derived
 
 from . import harness as h

@@ -32,7 +32,10 @@ def test_promotion_table() -> None:
 
 def states_rule(op: OpDef) -> bool:
     """Does the entry state a rule? Without one a composition's dtype follows from what it calls."""
-    return not isinstance(op.meaning, Body) or op.dtype.kind not in ("default", "no_opmath")
+    return not isinstance(op.meaning, Body | Compose) or op.dtype.kind not in (
+        "default",
+        "no_opmath",
+    )
 
 
 def operand(case: samples.Case, name: str) -> Operand:
@@ -63,7 +66,9 @@ def test_result(derived: Derived, values: Values) -> None:
         args = h.arguments(case)
         reason = samples.refusal(op, dtype, values.ops)
         if reason and isinstance(op.meaning, Body | Compose):
-            with contextlib.suppress(*h.ERRORS):  # not taken, but nothing in a composition forbids it
+            with contextlib.suppress(
+                *h.ERRORS
+            ):  # not taken, but nothing in a composition forbids it
                 h.call(op, args)
             continue
         if reason:
@@ -77,7 +82,9 @@ def test_result(derived: Derived, values: Values) -> None:
         found = run(op, args)
         if op.schema.many:
             want = want[:1] * len(found)
-        assert found == want, f"{dtype.name}: {[d.name for d in found]}, rule says {[d.name for d in want]}"
+        assert found == want, (
+            f"{dtype.name}: {[d.name for d in found]}, rule says {[d.name for d in want]}"
+        )
 
 
 @pytest.mark.trial("forward")
@@ -92,7 +99,11 @@ def test_pairs(derived: Derived) -> None:
         one, two = (next(samples.cases(op, d, h.SEED)) for d in (a, b))
         for scalar in ("", *pair, "number"):
             args = {**first.args, **{n: one.args[n] for n in pair}, pair[1]: two.args[pair[1]]}
-            kinds = {**first.dtypes, **{n: a for n in first.dtypes if n in op.dtype.args}, pair[1]: b}
+            kinds = {
+                **first.dtypes,
+                **{n: a for n in first.dtypes if n in op.dtype.args},
+                pair[1]: b,
+            }
             args.update({n: one.args[n] for n in op.dtype.args if n not in pair and n in args})
             value: Any = None
             if scalar in pair:
@@ -111,4 +122,6 @@ def test_pairs(derived: Derived) -> None:
                 continue
             want, found = list(rule.results(op, given)), run(op, passed)
             shown = f"{pair[0]} {a.name}, {pair[1]} {b.name}, scalar: {scalar or 'none'} {value!r}"
-            assert found == want, f"{shown}: {[d.name for d in found]}, rule says {[d.name for d in want]}"
+            assert found == want, (
+                f"{shown}: {[d.name for d in found]}, rule says {[d.name for d in want]}"
+            )

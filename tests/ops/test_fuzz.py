@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import opsmith
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+import opsmith
 from opsmithc import samples
 from opsmithc.derive.op import Derived
 from opsmithc.dtypes import TABLE, DType
@@ -50,7 +50,9 @@ def arrays(draw: st.DrawFn, case: Case, name: str, dtype: DType, related: dict[i
     if draw(st.integers(0, 3)) == 0:
         shape = draw(shapes(near))
     else:  # sizes that were equal in the sample stay equal
-        shape = tuple(related.setdefault(n, draw(st.sampled_from((n, n, 1, 0, n + 2, 3 * n)))) for n in near)
+        shape = tuple(
+            related.setdefault(n, draw(st.sampled_from((n, n, 1, 0, n + 2, 3 * n)))) for n in near
+        )
     rng = np.random.default_rng(draw(st.integers(0, 2**31)))
     a = samples.draw(case.op, name, shape, dtype, case.op.samples[case.number], rng)
     if dtype.kind == "float" and a.size and draw(st.integers(0, 3)) == 0:
@@ -84,7 +86,9 @@ def cases(draw: st.DrawFn, d: Derived) -> tuple[Case, str, bool]:
     """Arguments, a layout, and whether gradients are asked for."""
     op = d.op
     number = draw(st.integers(0, len(op.samples) - 1))
-    dtype = draw(st.sampled_from([t for t in TABLE if not samples.refusal(op, t)] or [samples.FLOAT]))
+    dtype = draw(
+        st.sampled_from([t for t in TABLE if not samples.refusal(op, t)] or [samples.FLOAT])
+    )
     base = samples.case(op, number, op.samples[number], dtype)
     related: dict[int, int] = {}
     args: dict[str, Any] = {}
@@ -147,7 +151,9 @@ def check(d: Derived, case: Case, layout: str, backward: bool, values: Values) -
         return
     for g, w in zip(got, want, strict=True):
         dtype = h.dtype_of(g)
-        assert tuple(g.shape) == np.shape(w), f"shape {tuple(g.shape)}, expected {np.shape(w)}: {case}"
+        assert tuple(g.shape) == np.shape(w), (
+            f"shape {tuple(g.shape)}, expected {np.shape(w)}: {case}"
+        )
         if dtype.kind == "float" and not ordinary(case, g, w):
             continue
         if dtype.kind != "float" and any(huge(v) for v in case.args.values()):
@@ -182,9 +188,9 @@ def test_fuzz(derived: Derived, values: Values, request: pytest.FixtureRequest) 
     @given(cases(derived))
     def run(drawn: tuple[Case, str, bool]) -> None:
         case, layout, backward = drawn
-        log.write_text(f"{derived.op.name} {layout} backward={backward} {case}\n{dict(case.args)}\n")
+        log.write_text(
+            f"{derived.op.name} {layout} backward={backward} {case}\n{dict(case.args)}\n"
+        )
         check(derived, case, layout, backward, values)
 
     run()
-
-

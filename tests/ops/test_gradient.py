@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import opsmith
 import pytest
 
+import opsmith
 from opsmithc import samples, trials
-from opsmithc.derive.op import Derived
 from opsmithc.derive.index import analyse
+from opsmithc.derive.op import Derived
 from opsmithc.formula import Compare, Name
 from opsmithc.opdef import Index, OpDef
 from opsmithc.readings.np import evaluate_np
@@ -52,7 +52,9 @@ def _scalar(outputs: tuple[Any, ...], weights: list[Any]) -> Any:
     return sum(((t * w).sum() for t, w in zip(outputs, weights, strict=True)), opsmith.tensor(0.0))
 
 
-def _first(d: Derived, case: Case, seed: int) -> tuple[list[Any], Callable[[], list[Any]], list[Any]]:
+def _first(
+    d: Derived, case: Case, seed: int
+) -> tuple[list[Any], Callable[[], list[Any]], list[Any]]:
     """Leaves, a function that runs the op on them, weights of its outputs that carry gradients."""
     names = trials.differentiable(d)
     args = h.arguments(case, names)
@@ -119,45 +121,38 @@ def _overwrites(op: OpDef) -> bool:
 @pytest.mark.trial("backward")
 def test_first_order(derived: Derived) -> None:
     for case in samples.cases(derived.op, seed=h.SEED):
-        leaves, run, weights = _first(derived, case, 1)
-        grads = _grad(_scalar(run(), weights), leaves)
-
-        def value() -> float:
-            with opsmith.no_grad():
-                return float(_scalar_of(derived, case, run, weights))
-
-        _compare(derived.op, leaves, value, list(grads), case)
+        _check_first(derived, case)
 
 
-def _scalar_of(d: Derived, case: Case, run: Callable[[], Any], weights: list[Any]) -> Any:
-    with opsmith.enable_grad():
-        return _scalar(run(), weights).item()
+def _check_first(d: Derived, case: Case) -> None:
+    leaves, run, weights = _first(d, case, 1)
+    grads = _grad(_scalar(run(), weights), leaves)
+    _compare(d.op, leaves, lambda: _scalar(run(), weights).item(), grads, case)
 
 
 @pytest.mark.trial("double backward")
 def test_second_order(derived: Derived) -> None:
     """Differences of the gradient, with respect to the arguments and to the cotangents."""
     for case in samples.cases(derived.op, seed=h.SEED):
-        leaves, run, weights = _first(derived, case, 2)
-        weights = [w.requires_grad_(True) for w in weights]
-        rng = np.random.default_rng(case.number)
-        probes = [opsmith.tensor(rng.normal(size=tuple(t.shape))) for t in leaves]
+        _check_second(derived, case)
 
-        def directional(create: bool) -> Any:
-            grads = _grad(_scalar(run(), weights), leaves, create_graph=create)
-            pairs = [(g, v) for g, v in zip(grads, probes, strict=True) if g is not None]
-            return sum(((g * v).sum() for g, v in pairs), opsmith.tensor(0.0))
 
-        every = [*leaves, *weights]
-        total = directional(True)
-        if not total.requires_grad:  # right only where the gradient is a constant
-            seconds = [None] * len(every)
-        else:
-            seconds = _grad(total, every)
-        _compare(
-            derived.op, every, lambda: directional(False).item(),
-            list(seconds), case, close=2e-5,
-        )  # fmt: skip
+def _check_second(d: Derived, case: Case) -> None:
+    leaves, run, weights = _first(d, case, 2)
+    weights = [w.requires_grad_(True) for w in weights]
+    rng = np.random.default_rng(case.number)
+    probes = [opsmith.tensor(rng.normal(size=tuple(t.shape))) for t in leaves]
+
+    def directional(create: bool) -> Any:
+        grads = _grad(_scalar(run(), weights), leaves, create_graph=create)
+        pairs = [(g, v) for g, v in zip(grads, probes, strict=True) if g is not None]
+        return sum(((g * v).sum() for g, v in pairs), opsmith.tensor(0.0))
+
+    every = [*leaves, *weights]
+    total = directional(True)
+    # Off the graph is right only where the gradient is a constant: then all differences are 0.
+    seconds = _grad(total, every) if total.requires_grad else [None] * len(every)
+    _compare(d.op, every, lambda: directional(False).item(), seconds, case, close=2e-5)
 
 
 @pytest.mark.trial("double backward")
@@ -167,9 +162,7 @@ def test_third_order(derived: Derived) -> None:
     leaves, run, weights = _first(derived, case, 3)
     total = _scalar(run(), weights)
     for order in range(3):
-        grads = [
-            g for g in _grad(total, leaves, create_graph=True) if g is not None
-        ]
+        grads = [g for g in _grad(total, leaves, create_graph=True) if g is not None]
         assert all(np.isfinite(h.numpy(g)).all() for g in grads), f"order {order + 1}: {case}"
         total = sum(((g * g).sum() for g in grads if g.requires_grad), opsmith.tensor(0.0))
         if not total.requires_grad:
@@ -190,7 +183,15 @@ def test_kinks(derived: Derived) -> None:
             point = np.asarray(evaluate_np(kink.condition.node.right, case.args))
             if np.broadcast_shapes(point.shape, case.args[name].shape) != case.args[name].shape:
                 point = np.float64(point.reshape(-1)[0])  # two broadcast operands: equal in a place
-            at = samples.Case(op, case.number, {**case.args, name: np.array(np.broadcast_to(point, case.args[name].shape), np.float64)}, case.dtypes)
+            at = samples.Case(
+                op,
+                case.number,
+                {
+                    **case.args,
+                    name: np.array(np.broadcast_to(point, case.args[name].shape), np.float64),
+                },
+                case.dtypes,
+            )
             names = trials.differentiable(derived)
             args = h.arguments(at, names)
             (out,) = h.call(op, args)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import opsmith
 import pytest
 
+import opsmith
 from opsmithc import samples
 from opsmithc.derive.op import Derived
 from opsmithc.dtypes import DType
@@ -26,10 +26,9 @@ def fits(op: OpDef, case: samples.Case, want: Any) -> bool:
     """Can the result be written into the first argument?"""
     kinds = ("bool", "int", "float")
     own = case.dtypes[first(op)]
-    return (
-        tuple(want.shape) == np.shape(case.args[first(op)])
-        and kinds.index(h.dtype_of(want).kind) <= kinds.index(own.kind)
-    )
+    return tuple(want.shape) == np.shape(case.args[first(op)]) and kinds.index(
+        h.dtype_of(want).kind
+    ) <= kinds.index(own.kind)
 
 
 def run_seeded(op: OpDef, args: dict[str, Any], suffix: str = "", **more: Any) -> tuple[Any, ...]:
@@ -157,11 +156,19 @@ def test_out_shape(derived: Derived) -> None:
     _same(out, want[0], case)
     if derived.differentiable:
         with pytest.raises(RuntimeError, match="automatic differentiation"):
-            run_seeded(op, h.arguments(case, derived.differentiable), out=opsmith.empty_like(want[0]))
+            run_seeded(
+                op, h.arguments(case, derived.differentiable), out=opsmith.empty_like(want[0])
+            )
 
 
 def _same(got: Any, want: Any, case: samples.Case) -> None:
     assert got.shape == want.shape, case
     a, b = h.numpy(got), h.numpy(want)
-    close = np.isclose(a.astype(np.float64), b.astype(np.float64), 1e-6 if a.itemsize < 8 else 1e-13, 1e-12, equal_nan=True)
+    close = np.isclose(
+        a.astype(np.float64),
+        b.astype(np.float64),
+        1e-6 if a.itemsize < 8 else 1e-13,
+        1e-12,
+        equal_nan=True,
+    )
     assert close.all(), f"{a[~close].reshape(-1)[:3]}, expected {b[~close].reshape(-1)[:3]}: {case}"

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import opsmith
 import pytest
 
+import opsmith
 from opsmithc import samples
 from opsmithc.derive.op import Derived
 from opsmithc.opdef import Body, Compose, OpDef, Out, Reduce, Scan, View
@@ -115,10 +115,17 @@ def test_expanded(derived: Derived) -> None:
         pytest.skip("random" if op.random else "reads the storage itself")
     for case in samples.cases(op, seed=h.SEED):
         flat = {
-            n: np.broadcast_to(v[:1], v.shape) if isinstance(v, np.ndarray) and v.ndim and v.size else v
+            n: np.broadcast_to(v[:1], v.shape)
+            if isinstance(v, np.ndarray) and v.ndim and v.size
+            else v
             for n, v in case.args.items()
         }
-        dense = Case(op, case.number, {n: np.array(v) if isinstance(v, np.ndarray) else v for n, v in flat.items()}, case.dtypes)
+        dense = Case(
+            op,
+            case.number,
+            {n: np.array(v) if isinstance(v, np.ndarray) else v for n, v in flat.items()},
+            case.dtypes,
+        )
         try:
             want = h.call(op, h.arguments(dense))
         except h.ERRORS:
@@ -140,7 +147,13 @@ def test_pointwise_shapes(derived: Derived, values: Values) -> None:
     if not isinstance(op.meaning, Out):
         pytest.skip("not pointwise")
     case = next(samples.cases(op, seed=h.SEED))
-    for shapes in (((),) * 3, ((0,), (), (1,)), ((2, 0), (1, 1), (0,)), ((3, 1), (1, 2), ()), ((1,), (1, 1), (1,))):
+    for shapes in (
+        ((),) * 3,
+        ((0,), (), (1,)),
+        ((2, 0), (1, 1), (0,)),
+        ((3, 1), (1, 2), ()),
+        ((1,), (1, 1), (1,)),
+    ):
         args = dict(case.args)
         for n, shape in zip(case.tensors, shapes, strict=False):
             args[n] = np.resize(args[n], shape) if args[n].size else np.ones(shape, args[n].dtype)
@@ -166,7 +179,9 @@ def test_empty_axis(derived: Derived, values: Values) -> None:
         many = any(p.name == "dim" and p.type.is_list for p in op.schema.params)
         if not any(p.name == "dim" for p in op.schema.params):
             continue
-        one = Case(op, 0, {**case.args, name: np.zeros(shape), "dim": [dim] if many else dim}, case.dtypes)
+        one = Case(
+            op, 0, {**case.args, name: np.zeros(shape), "dim": [dim] if many else dim}, case.dtypes
+        )
         try:
             got = h.call(op, h.arguments(one))
         except (IndexError, RuntimeError):

@@ -160,7 +160,8 @@ def test_lengths_and_dtypes(n, dtype):
     x, w = t.to(opsmith.float64).numpy(), u.to(opsmith.float64).numpy()
     for got, want in (
         (f.softmax(t, 1), softmax(x)), (f.log_softmax(t, 1), log_softmax(x)),
-        (f.layer_norm(t, (n,), u), layer_norm(x, w)), (f.rms_norm(t, (n,), u, 1e-5), rms_norm(x, w)),
+        (f.layer_norm(t, (n,), u), layer_norm(x, w)),
+        (f.rms_norm(t, (n,), u, 1e-5), rms_norm(x, w)),
     ):  # fmt: skip
         assert got.dtype is kind
         got = got.to(opsmith.float64).numpy()
@@ -181,7 +182,8 @@ LAYOUTS = {
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
 @pytest.mark.parametrize("dim", [0, 1, 2])
 def test_layouts(layout, dtype, dim):
-    base = opsmith.tensor(np.random.default_rng(3).normal(size=(4, 6, 9)), dtype=getattr(opsmith, dtype))
+    kind = getattr(opsmith, dtype)
+    base = opsmith.tensor(np.random.default_rng(3).normal(size=(4, 6, 9)), dtype=kind)
     t = LAYOUTS[layout](base)
     dense = opsmith.from_numpy(t.to(opsmith.float64).numpy().copy()).requires_grad_(True)
     t = t.detach().requires_grad_(True)
@@ -344,7 +346,8 @@ def test_cross_entropy_twice():
     (g,) = opsmith.autograd.grad(f.cross_entropy(t, target), (t,), create_graph=True)
     np.testing.assert_allclose(g.detach().numpy(), first(x), rtol=1e-12)
     (g * opsmith.from_numpy(mix)).sum().backward()
-    np.testing.assert_allclose(t.grad.numpy(), differences(first, (x,), mix)[0], rtol=1e-5, atol=1e-8)
+    want = differences(first, (x,), mix)[0]
+    np.testing.assert_allclose(t.grad.numpy(), want, rtol=1e-5, atol=1e-8)
 
 
 def test_cross_entropy_of_probabilities():

@@ -1,4 +1,4 @@
-"""The generated stub: every op is in it as the schema says, and mypy accepts programs that use it."""
+"""The generated stub: every op is in it as the schema says; mypy accepts programs that use it."""
 
 from __future__ import annotations
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import opsmith
 import pytest
 
+import opsmith
 from opsmithc import samples
 from opsmithc.derive.op import Derived
 from opsmithc.dtypes import BY_CODE, DType
@@ -43,9 +43,12 @@ def _wide(op, case):
     args = {}
     for n, v in case.args.items():
         if isinstance(v, np.ndarray) and case.dtypes[n].kind == "float":
-            args[n] = opsmith.from_numpy(np.array(v, np.float64, order='F'))
+            args[n] = opsmith.from_numpy(np.array(v, np.float64, order="F"))
         elif isinstance(v, list) and n in case.dtypes and case.dtypes[n].kind == "float":
-            args[n] = [x if x is None else opsmith.from_numpy(np.array(x, np.float64, order='F')) for x in v]
+            args[n] = [
+                x if x is None else opsmith.from_numpy(np.array(x, np.float64, order="F"))
+                for x in v
+            ]
         else:
             args[n] = h._argument(case, n, v, False)
     yield args

@@ -70,8 +70,8 @@ def test_kernels_on_the_cpu(tmp_path: Path) -> None:
     path = [str(HERE / "cuda_on_host"), str(paths.FRONTEND), str(paths.PACKAGE.parent)]
     env = dict(os.environ, CUDA_ON_HOST=str(module), PYTHONPATH=os.pathsep.join(path))
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "plugin", "-p", "no:cacheprovider", "-m", "gpu",
-         str(HERE / "test_cuda_device.py")],
+        [sys.executable, "-m", "pytest", "-q", "-p", "plugin", "-p", "no:cacheprovider",
+         "-m", "gpu", str(HERE / "test_cuda_device.py")],
         env=env, capture_output=True, text=True, check=False, cwd=paths.ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

@@ -14,7 +14,8 @@ from ..intrinsics import table
 from ..opdef import Accumulate, Body, OpDef, Out, Reduce, Scan
 from .algebra import ZERO, add, is_num, mul, simplify, where
 from .gradient import gradient
-from .rows import Rows, gradients
+from .rows import Rows
+from .rows_gradient import gradients
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from ..derive.rows import COLUMN, COUNT, FULL, Rows, layout
 from ..formula import Call, IfExp, Name, Node, Num, children, names, transform
 from ..opdef import OpDef
 from ..schema import Param
-from .rows import _rebuilt, axes, backward_inputs, backward_reads, scalars
+from .rows import backward_inputs, backward_reads
+from .rows_values import axes, rebuilt, scalars
 
 
 def _rows(op: OpDef) -> Rows:
@@ -55,8 +56,10 @@ def _passed(op: OpDef, params: Sequence[Param]) -> tuple[list[str], list[str], s
         if p.name in scalars(op):
             made = f"ops_make_scalar({kind_of(op, p.name)}, (double){value}, (int64_t){value})"
             cells[p.name] = value if value.startswith("ops_make_scalar") else made
-    lines = [f"const ops_scalar s[] = {{{', '.join(cells[n] for n in scalars(op))}}};"] if cells else []
-    return declared, lines, "s" if cells else "NULL"
+    if not cells:
+        return declared, [], "NULL"
+    values = ", ".join(cells[n] for n in scalars(op))
+    return declared, [f"const ops_scalar s[] = {{{values}}};"], "s"
 
 
 def _is_dims(op: OpDef, p: Param) -> bool:
@@ -190,7 +193,10 @@ def _raw(record: pytext.Record) -> list[str]:
         "    if not h:",
         "        return backward_failed(n, g)",
         "    return (",
-        *(f"        next_output({k}) if mask & {1 << k} else None," for k in range(len(record.grads))),
+        *(
+            f"        next_output({k}) if mask & {1 << k} else None,"
+            for k in range(len(record.grads))
+        ),
         "    )",
     ]
     return [*lines, ""]
@@ -212,7 +218,8 @@ def _recorded(record: pytext.Record) -> list[str]:
         if name in op.schema.outputs:
             carried = differentiable_outputs(op)
             which = f", {carried.index(name)}" if len(carried) > 1 else ""
-            lines.append(f"    {pytext.safe(name)} = saved_output(n, {record.at(name)[2:-1]}{which})")
+            at = f"{record.at(name)[2:-1]}{which}"
+            lines.append(f"    {pytext.safe(name)} = saved_output(n, {at})")
         elif name in tensors:
             edge = record.edge(name) if name in record.edges else "None"
             at = record.at(name)[2:-1]
@@ -303,4 +310,4 @@ class _Shared:
         """The formula over the names of shared parts."""
         if node in self.at:
             return self.at[node]
-        return _rebuilt(node, self.value)
+        return rebuilt(node, self.value)

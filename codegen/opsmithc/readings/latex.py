@@ -8,7 +8,21 @@ from __future__ import annotations
 import re
 
 from ..formula import (
-    Attr, Binary, Call, Compare, Fold, IfExp, Item, Logic, Name, Nil, Node, Num, Seq, Str, Unary,
+    Attr,
+    Binary,
+    Call,
+    Compare,
+    Fold,
+    IfExp,
+    Item,
+    Logic,
+    Name,
+    Nil,
+    Node,
+    Num,
+    Seq,
+    Str,
+    Unary,
 )  # fmt: skip
 from ..intrinsics import table
 

@@ -171,9 +171,11 @@ def scaled_dot_product_attention(
     if enable_gqa:
         key = key.repeat(query.shape[-3] // key.shape[-3], -3)
         value = value.repeat(query.shape[-3] // value.shape[-3], -3)
-    scores = query @ np.swapaxes(key, -1, -2) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    scores = (
+        query @ np.swapaxes(key, -1, -2) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    )
     if is_causal:
-        scores = np.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -np.inf)
+        scores = np.where(np.tri(*scores.shape[-2:]) > 0, scores, -np.inf)
     if attn_mask is not None:
         kept = np.where(attn_mask, scores, -np.inf)
         scores = kept if attn_mask.dtype == bool else scores + attn_mask

@@ -18,7 +18,16 @@ from ..dtypes import DType
 from ..formula import calls
 from ..intrinsics import table
 from ..opdef import (
-    Accumulate, Body, Compose, Index, OpDef, Out, Reduce, Reference, Scan, View,
+    Accumulate,
+    Body,
+    Compose,
+    Index,
+    OpDef,
+    Out,
+    Reduce,
+    Reference,
+    Scan,
+    View,
 )  # fmt: skip
 from ..reader import literal
 from . import index, reference, view
@@ -163,8 +172,14 @@ def _operand(op: OpDef, name: str, value: Any, kind: str) -> Any:
     if own == "integral" or name not in op.dtype.args and array.dtype.kind != "f":
         return array.astype(np.int64) if array.dtype.kind != "b" else array
     if kind == "bool":
-        stated = isinstance(op.meaning, Out) and any("bool" in f for f in op.meaning.outputs.values())
-        return array if stated or not isinstance(op.meaning, Out | Reduce | Scan) else array.astype(np.int64)
+        stated = isinstance(op.meaning, Out) and any(
+            "bool" in f for f in op.meaning.outputs.values()
+        )
+        return (
+            array
+            if stated or not isinstance(op.meaning, Out | Reduce | Scan)
+            else array.astype(np.int64)
+        )
     return array.astype(np.float64 if kind == "float" else np.int64)
 
 

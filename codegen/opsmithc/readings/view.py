@@ -13,7 +13,19 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 from ..formula import (
-    Attr, Binary, Call, Compare, IfExp, Logic, Name, Nil, Node, Num, Seq, Str, Unary,
+    Attr,
+    Binary,
+    Call,
+    Compare,
+    IfExp,
+    Logic,
+    Name,
+    Nil,
+    Node,
+    Num,
+    Seq,
+    Str,
+    Unary,
 )  # fmt: skip
 from ..opdef import OpDef, View
 
@@ -77,12 +89,13 @@ class _Step:
             case Call(fn="stride", args=(d,)):
                 return self.x.strides[self.value(d)] // self.x.itemsize
             case Call(fn="min" | "max" | "len" as fn, args=args):
-                return {"min": min, "max": max, "len": len}[fn](*(self.value(a) for a in args))
+                return _INTEGERS[fn](*(self.value(a) for a in args))
             case Seq(items=items):
                 return [self.value(i) for i in items]
         raise AssertionError(node)
 
 
+_INTEGERS: Mapping[str, Callable[..., Any]] = {"min": min, "max": max, "len": len}
 _BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,
     "//": lambda a, b: a // b, "%": lambda a, b: a % b,

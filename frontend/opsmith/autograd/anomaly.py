@@ -31,7 +31,11 @@ class _Traced(int):
 def _traced_seq() -> int:
     number = _Traced(_plain_seq())
     frames = traceback.extract_stack(sys._getframe(1))
-    own = [f for f in frames if "/opsmith/_generated/" not in f.filename and not f.filename.startswith("<frozen")]
+    own = [
+        f
+        for f in frames
+        if "/opsmith/_generated/" not in f.filename and not f.filename.startswith("<frozen")
+    ]
     number.trace = traceback.format_list(own)
     return number
 
@@ -39,10 +43,13 @@ def _traced_seq() -> int:
 def _users() -> list[Any]:
     """Modules that draw sequence numbers by a name of their own."""
     return [
-        m for name, m in list(sys.modules.items())
-        if (name == "opsmith" or name.startswith("opsmith.")) and m is not None and m is not sys.modules[__name__]
+        m
+        for name, m in list(sys.modules.items())
+        if (name == "opsmith" or name.startswith("opsmith."))
+        and m is not None
+        and m is not sys.modules[__name__]
         and vars(m).get("seq") in (_plain_seq, _traced_seq)
-    ]  # fmt: skip
+    ]
 
 
 def _switch(on: bool, nan: bool) -> None:
@@ -63,7 +70,9 @@ def _checked(fn: Any, node: list[Any], g: Any) -> Any:
         for k, t in enumerate(out):
             if isinstance(t, Tensor) and _has_nan(t):
                 _explain(fn, node)
-                raise RuntimeError(f"Function '{class_name(fn.op)}' returned nan values in its {k}th output.")
+                raise RuntimeError(
+                    f"Function '{class_name(fn.op)}' returned nan values in its {k}th output."
+                )
     return out
 
 
@@ -83,12 +92,15 @@ def _explain(fn: Any, node: list[Any]) -> None:
     name = class_name(fn.op)
     if trace is None:
         warnings.warn(
-            f"Error detected in {name}. No forward pass information available. Enable detect anomaly during "
-            "forward pass for more information.", stacklevel=2,
-        )  # fmt: skip
+            f"Error detected in {name}. No forward pass information available. Enable detect "
+            "anomaly during "
+            "forward pass for more information.",
+            stacklevel=2,
+        )
     else:
         warnings.warn(
-            f"Error detected in {name}. Traceback of forward call that caused the error:\n{''.join(trace)}",
+            f"Error detected in {name}. Traceback of forward call that caused the "
+            f"error:\n{''.join(trace)}",
             stacklevel=2,
         )
 
@@ -103,7 +115,7 @@ def is_anomaly_check_nan_enabled() -> bool:
     return _state["nan"]
 
 
-class set_detect_anomaly:  # noqa: N801 - PyTorch's name
+class set_detect_anomaly:
     """Switch anomaly mode at once; as a context manager, until the block ends."""
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
@@ -117,7 +129,7 @@ class set_detect_anomaly:  # noqa: N801 - PyTorch's name
         _switch(*self._was)
 
 
-class detect_anomaly:  # noqa: N801 - PyTorch's name
+class detect_anomaly:
     """A block in which anomaly mode is on."""
 
     def __init__(self, check_nan: bool = True) -> None:
@@ -131,4 +143,9 @@ class detect_anomaly:  # noqa: N801 - PyTorch's name
         _switch(*self._was)
 
 
-__all__ = ["detect_anomaly", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_detect_anomaly"]
+__all__ = [
+    "detect_anomaly",
+    "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled",
+    "set_detect_anomaly",
+]

@@ -31,7 +31,10 @@ class FunctionCtx:
         """Keep tensors (inputs, outputs or others) for ``backward``."""
         for t in tensors:
             if t is not None and not isinstance(t, Tensor):
-                raise TypeError(f"save_for_backward can only save variables, but argument is of type {type(t).__name__}")
+                raise TypeError(
+                    "save_for_backward can only save variables, but argument is of type "
+                    f"{type(t).__name__}"
+                )
         self._saved = tensors
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
@@ -41,7 +44,9 @@ class FunctionCtx:
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """What ``save_for_backward`` kept; refuses tensors that were written since."""
-        return tuple([s.get(self._seq, self._node) if isinstance(s, _Saved) else s for s in self._saved])
+        return tuple(
+            [s.get(self._seq, self._node) if isinstance(s, _Saved) else s for s in self._saved]
+        )
 
     def mark_dirty(self, *tensors: Tensor) -> None:
         """Inputs that ``forward`` overwrites."""
@@ -81,7 +86,7 @@ class _Saved:
 
 
 class _Apply:
-    """The backward function of one application, for either engine; its node ends with the context."""
+    """The backward function of one application; its node ends with the context."""
 
     __slots__ = ("cls", "edges", "op", "outputs", "raw", "shapes", "slots")
 
@@ -115,7 +120,8 @@ class _Apply:
             out = out[:wanted]
         if len(out) != wanted:
             raise RuntimeError(
-                f"function {self.op} returned an incorrect number of gradients (expected {wanted}, got {len(out)})"
+                f"function {self.op} returned an incorrect number of gradients (expected {wanted}, "
+                f"got {len(out)})"
             )
         return tuple([self._fit(out[k], node[2 + j]) for j, k in enumerate(self.slots)])
 
@@ -127,7 +133,10 @@ class _Apply:
         if t is None or edge is None:
             return None
         if not isinstance(t, Tensor):
-            raise TypeError(f"function {self.op} returned a gradient of type {type(t).__name__}; expected Tensor or None")
+            raise TypeError(
+                f"function {self.op} returned a gradient of type {type(t).__name__}; expected "
+                "Tensor or None"
+            )
         return t
 
 
@@ -148,20 +157,24 @@ class Function:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise RuntimeError(
-            f"{type(self)} should not be instantiated. Methods on autograd functions are all static, "
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all "
+            "static, "
             "so you should invoke them on the class itself."
         )
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """The operation itself, on unrecorded tensors."""
-        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+        raise NotImplementedError(
+            "You must implement the forward function for custom autograd.Function."
+        )
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """One gradient (or None) for each argument of ``forward``."""
         raise NotImplementedError(
-            "You must implement either the backward or vjp method for your custom autograd.Function to use it with backward mode AD."
+            "You must implement either the backward or vjp method for your custom "
+            "autograd.Function to use it with backward mode AD."
         )
 
     @staticmethod
@@ -194,8 +207,15 @@ class Function:
         return _record(cls, ctx, args, edges, slots, out, record)
 
 
-def _record(cls: Any, ctx: FunctionCtx, args: tuple[Any, ...], edges: list[Any], slots: list[int],
-            out: Any, record: Any) -> Any:  # fmt: skip
+def _record(
+    cls: Any,
+    ctx: FunctionCtx,
+    args: tuple[Any, ...],
+    edges: list[Any],
+    slots: list[int],
+    out: Any,
+    record: Any,
+) -> Any:
     """Give the outputs their node."""
     many = isinstance(out, tuple | list)
     outs = list(out) if many else [out]
@@ -204,13 +224,13 @@ def _record(cls: Any, ctx: FunctionCtx, args: tuple[Any, ...], edges: list[Any],
     given = [args[k] for k in slots]
     tracked = bool(record) and any(e is not None for e in edges)
     carries = [
-        tracked and isinstance(t, Tensor) and DTYPES[lib.ops_dtype(t._h)].is_floating_point
+        tracked
+        and isinstance(t, Tensor)
+        and DTYPES[lib.ops_dtype(t._h)].is_floating_point
         and not any(t is c for c in ctx._constant)
         for t in outs
-    ]  # fmt: skip
-    saved = [
-        None if s is None else _save(s, given, edges, outs) for s in ctx._saved
     ]
+    saved = [None if s is None else _save(s, given, edges, outs) for s in ctx._saved]
     shapes = [
         (t.shape, lib.ops_dtype(t._h), lib.ops_device(t._h)) if isinstance(t, Tensor) else None
         for t in outs
@@ -238,7 +258,13 @@ def _record(cls: Any, ctx: FunctionCtx, args: tuple[Any, ...], edges: list[Any],
                 fresh._h = -fresh._h
             t = fresh
         results.append(t)
-    return type(out)(results) if many and type(out) in (tuple, list) else tuple(results) if many else results[0]
+    return (
+        type(out)(results)
+        if many and type(out) in (tuple, list)
+        else tuple(results)
+        if many
+        else results[0]
+    )
 
 
 def _save(s: Tensor, given: list[Any], edges: list[Any], outs: list[Any]) -> _Saved:
@@ -286,7 +312,9 @@ class _Refusal:
         self.edges = edges
 
     def __call__(self, node: Any, g: Any) -> Any:
-        raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+        raise RuntimeError(
+            "trying to differentiate twice a function that was marked with @once_differentiable"
+        )
 
     recorded = __call__
 

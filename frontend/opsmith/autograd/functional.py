@@ -16,33 +16,50 @@ def _tuple(v: Any) -> tuple[Any, ...]:
 
 def _prepare(inputs: Sequence[Tensor], create_graph: bool) -> tuple[Tensor, ...]:
     """Inputs of our own, on the caller's graph when that is wanted."""
-    return tuple([
-        t.view_as(t) if create_graph and t.requires_grad else t.detach().requires_grad_(True)
-        for t in inputs
-    ])
+    return tuple(
+        [
+            t.view_as(t) if create_graph and t.requires_grad else t.detach().requires_grad_(True)
+            for t in inputs
+        ]
+    )
 
 
 def _finish(values: Sequence[Any], create_graph: bool) -> tuple[Any, ...]:
     return tuple(values) if create_graph else tuple([t.detach() for t in values])
 
 
-def _grads(outs: Sequence[Tensor], ins: Sequence[Tensor], cots: Any, create_graph: bool, strict: bool) -> tuple[Tensor, ...]:
+def _grads(
+    outs: Sequence[Tensor], ins: Sequence[Tensor], cots: Any, create_graph: bool, strict: bool
+) -> tuple[Tensor, ...]:
     from .._create import zeros_like
 
     outs_cots = [(y, c) for y, c in zip(outs, cots, strict=True) if y.requires_grad]
     found: Sequence[Any] = [None] * len(ins)
     if outs_cots:
-        found = grad([y for y, _ in outs_cots], ins, [c for _, c in outs_cots], retain_graph=True,
-                     create_graph=create_graph, allow_unused=True)  # fmt: skip
+        found = grad(
+            [y for y, _ in outs_cots],
+            ins,
+            [c for _, c in outs_cots],
+            retain_graph=True,
+            create_graph=create_graph,
+            allow_unused=True,
+        )
     if strict and any(g is None for g in found):
-        raise RuntimeError("The output of the user-provided function is independent of an input: this is not allowed in strict mode.")
+        raise RuntimeError(
+            "The output of the user-provided function is independent of an input: this is not "
+            "allowed in strict mode."
+        )
     return tuple([zeros_like(t) if g is None else g for t, g in zip(ins, found, strict=True)])
 
 
 def jacobian(
-    func: Callable[..., Any], inputs: Any, create_graph: bool = False, strict: bool = False,
-    vectorize: bool = False, strategy: str = "reverse-mode",
-) -> Any:  # fmt: skip
+    func: Callable[..., Any],
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
+    strategy: str = "reverse-mode",
+) -> Any:
     """d func / d inputs; its shape is the output's followed by the input's.
 
     With several outputs or inputs: a tuple of tuples, outputs first.
@@ -61,10 +78,14 @@ def jacobian(
             for j in range(y.numel()):
                 unit = zeros_like(y)
                 unit.view(-1)[j] = 1
-                for row, g in zip(rows, _grads([y], ins, [unit], create_graph, strict), strict=True):
+                for row, g in zip(
+                    rows, _grads([y], ins, [unit], create_graph, strict), strict=True
+                ):
                     row.append(g)
             block = [
-                f.stack(row).reshape((*y.shape, *t.shape)) if row else zeros_like(t).expand((*y.shape, *t.shape))
+                f.stack(row).reshape((*y.shape, *t.shape))
+                if row
+                else zeros_like(t).expand((*y.shape, *t.shape))
                 for row, t in zip(rows, ins, strict=True)
             ]
             blocks.append(_finish(block, create_graph))
@@ -73,9 +94,13 @@ def jacobian(
 
 
 def hessian(
-    func: Callable[..., Any], inputs: Any, create_graph: bool = False, strict: bool = False,
-    vectorize: bool = False, outer_jacobian_strategy: str = "reverse-mode",
-) -> Any:  # fmt: skip
+    func: Callable[..., Any],
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
+    outer_jacobian_strategy: str = "reverse-mode",
+) -> Any:
     """Second derivatives of a scalar function."""
     one = isinstance(inputs, Tensor)
 
@@ -92,10 +117,18 @@ def _check_scalar(y: Any) -> None:
     if not isinstance(y, Tensor):
         raise RuntimeError("The function given to hessian should return a single Tensor")
     if y.numel() != 1:
-        raise RuntimeError("The Tensor returned by the function given to hessian should contain a single element")
+        raise RuntimeError(
+            "The Tensor returned by the function given to hessian should contain a single element"
+        )
 
 
-def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+def vjp(
+    func: Callable[..., Any],
+    inputs: Any,
+    v: Any = None,
+    create_graph: bool = False,
+    strict: bool = False,
+) -> Any:
     """``(func(inputs), v @ jacobian)``."""
     one = isinstance(inputs, Tensor)
     with enable_grad():
@@ -104,13 +137,22 @@ def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
         outs = _tuple(out)
         cots = [None] * len(outs) if v is None else _tuple(v)
         if v is None and (len(outs) != 1 or outs[0].numel() != 1):
-            raise RuntimeError("The vector v can only be None if the user-provided function returns a single Tensor with a single element.")
+            raise RuntimeError(
+                "The vector v can only be None if the user-provided function returns a single "
+                "Tensor with a single element."
+            )
         found = _finish(_grads(outs, ins, cots, create_graph, strict), create_graph)
     shown = _finish(outs, create_graph)
     return shown[0] if isinstance(out, Tensor) else shown, found[0] if one else found
 
 
-def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+def jvp(
+    func: Callable[..., Any],
+    inputs: Any,
+    v: Any = None,
+    create_graph: bool = False,
+    strict: bool = False,
+) -> Any:
     """``(func(inputs), jacobian @ v)``, by differentiating the vjp in its cotangent."""
     from .._create import ones_like, zeros_like
 
@@ -118,7 +160,10 @@ def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
         ins = _prepare(_tuple(inputs), create_graph)
         vs = tuple([ones_like(t) for t in ins]) if v is None else _tuple(v)
         if v is None and (len(ins) != 1 or ins[0].numel() != 1):
-            raise RuntimeError("The vector v can only be None if the input to the user-provided function is a single Tensor with a single element.")
+            raise RuntimeError(
+                "The vector v can only be None if the input to the user-provided function is a "
+                "single Tensor with a single element."
+            )
         out = func(*ins)
         outs = _tuple(out)
         cots = tuple([zeros_like(y).requires_grad_(True) for y in outs])
@@ -139,7 +184,13 @@ def _gradient_of(func: Callable[..., Any], one: bool, strict: bool) -> Callable[
     return gradient
 
 
-def vhp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+def vhp(
+    func: Callable[..., Any],
+    inputs: Any,
+    v: Any = None,
+    create_graph: bool = False,
+    strict: bool = False,
+) -> Any:
     """``(func(inputs), v @ hessian)``."""
     one = isinstance(inputs, Tensor)
     value = func(*_tuple(inputs))
@@ -147,7 +198,13 @@ def vhp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
     return value if create_graph else value.detach(), found
 
 
-def hvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+def hvp(
+    func: Callable[..., Any],
+    inputs: Any,
+    v: Any = None,
+    create_graph: bool = False,
+    strict: bool = False,
+) -> Any:
     """``(func(inputs), hessian @ v)``."""
     one = isinstance(inputs, Tensor)
     value = func(*_tuple(inputs))

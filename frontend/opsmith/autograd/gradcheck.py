@@ -17,10 +17,19 @@ class GradcheckError(RuntimeError):
 
 
 def gradcheck(
-    func: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3,
-    raise_exception: bool = True, nondet_tol: float = 0.0, check_undefined_grad: bool = True,
-    check_grad_dtypes: bool = False, fast_mode: bool = False, **_: Any,
-) -> bool:  # fmt: skip
+    func: Callable[..., Any],
+    inputs: Any,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    fast_mode: bool = False,
+    **_: Any,
+) -> bool:
     """Does backward give, for each input that requires grad, what central differences give?
 
     Args:
@@ -30,6 +39,10 @@ def gradcheck(
         atol: absolute tolerance.
         rtol: relative tolerance.
         raise_exception: raise on a difference instead of returning False.
+        nondet_tol: taken for PyTorch's sake: ops are deterministic.
+        check_undefined_grad: taken for PyTorch's sake.
+        check_grad_dtypes: taken for PyTorch's sake.
+        fast_mode: taken for PyTorch's sake.
 
     Raises:
         GradcheckError: naming the input, the output and both values.
@@ -37,7 +50,10 @@ def gradcheck(
     args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     wrt = [k for k, t in enumerate(args) if isinstance(t, Tensor) and t.requires_grad]
     if not wrt:
-        raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True.")
+        raise ValueError(
+            "gradcheck expects at least one input tensor to require gradient, but none of the them "
+            "have requires_grad=True."
+        )
     try:
         outs = _outputs(func(*args))
         for o, y in enumerate(outs):
@@ -55,8 +71,16 @@ def _outputs(out: Any) -> list[Tensor]:
     return [t for t in items if isinstance(t, Tensor)]
 
 
-def _compare(func: Any, args: Sequence[Any], wrt: list[int], o: int, y: Tensor, eps: float, atol: float,
-             rtol: float) -> None:  # fmt: skip
+def _compare(
+    func: Any,
+    args: Sequence[Any],
+    wrt: list[int],
+    o: int,
+    y: Tensor,
+    eps: float,
+    atol: float,
+    rtol: float,
+) -> None:
     n = y.numel()
     analytic = {k: [] for k in wrt}  # type: dict[int, list[list[float]]]
     for j in range(n):
@@ -74,7 +98,8 @@ def _compare(func: Any, args: Sequence[Any], wrt: list[int], o: int, y: Tensor, 
                 a, b = analytic[k][j][i], numeric[i][j]
                 if not abs(a - b) <= atol + rtol * abs(b):
                     raise GradcheckError(
-                        f"Jacobian mismatch for output {o} with respect to input {k}, at element {j} of the "
+                        f"Jacobian mismatch for output {o} with respect to input {k}, at element "
+                        f"{j} of the "
                         f"output and {i} of the input: numerical {b!r}, analytical {a!r}"
                     )
 
@@ -107,9 +132,16 @@ def _numeric(func: Any, args: Sequence[Any], k: int, o: int, eps: float) -> list
 
 
 def gradgradcheck(
-    func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, *, eps: float = 1e-6,
-    atol: float = 1e-5, rtol: float = 1e-3, raise_exception: bool = True, **options: Any,
-) -> bool:  # fmt: skip
+    func: Callable[..., Any],
+    inputs: Any,
+    grad_outputs: Any = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    **options: Any,
+) -> bool:
     """``gradcheck`` of the gradient itself, with respect to inputs and cotangents."""
     args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     wrt = [k for k, t in enumerate(args) if isinstance(t, Tensor) and t.requires_grad]
@@ -127,12 +159,20 @@ def gradgradcheck(
         try:
             inner = given[: len(args)]
             ys = [y for y in _outputs(func(*inner)) if y.requires_grad]
-            got = grad(ys, [inner[k] for k in wrt], given[len(args) :], create_graph=True, allow_unused=True)
+            got = grad(
+                ys,
+                [inner[k] for k in wrt],
+                given[len(args) :],
+                create_graph=True,
+                allow_unused=True,
+            )
             return tuple([g for g in got if g is not None])
         finally:
             lib.ops_set_grad_enabled(was)
 
-    return gradcheck(gradient, (*args, *cots), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception)
+    return gradcheck(
+        gradient, (*args, *cots), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception
+    )
 
 
 def _spread(y: Tensor) -> Tensor:
@@ -144,7 +184,7 @@ def _spread(y: Tensor) -> Tensor:
 
 
 class _Module(types.ModuleType):
-    """``autograd.gradcheck`` names the function and this module; whichever it is, it can be called."""
+    """``autograd.gradcheck`` names the function and this module: both can be called."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> bool:
         return gradcheck(*args, **kwargs)

@@ -37,7 +37,9 @@ class Node:
         cls = _CLASSES.get(name)
         if cls is None:
             base = AccumulateGrad if name == "AccumulateGrad" else Node
-            cls = _CLASSES[name] = base if base is not Node else type(name, (Node,), {"__slots__": ()})
+            cls = _CLASSES[name] = (
+                base if base is not Node else type(name, (Node,), {"__slots__": ()})
+            )
         self = object.__new__(cls)
         self._node = node
         return self
@@ -64,7 +66,7 @@ class Node:
         return h.metadata
 
     def register_hook(self, fn: Any) -> RemovableHandle:
-        """Call ``fn(grad_inputs, grad_outputs)`` after the node ran; may return other grad_inputs."""
+        """Call ``fn(grad_inputs, grad_outputs)`` after it ran; may return other grad_inputs."""
         return hooked(self._node).post.add(fn)
 
     def register_prehook(self, fn: Any) -> RemovableHandle:
@@ -114,7 +116,9 @@ class AccumulateGrad(Node):
 
     def register_hook(self, fn: Any) -> RemovableHandle:
         """Call ``fn((), (grad,))`` after the gradient was added."""
-        return hook_leaf(self._node, "post_hooks", lambda t: fn((), (None if t is None else t.grad,)))
+        return hook_leaf(
+            self._node, "post_hooks", lambda t: fn((), (None if t is None else t.grad,))
+        )
 
     def register_prehook(self, fn: Any) -> RemovableHandle:
         """Call ``fn((grad,))`` before the gradient is added; may return another."""
@@ -150,7 +154,10 @@ def get_gradient_edge(tensor: Any) -> Any:
     """The edge of a tensor that requires grad: (node, output number)."""
     e = tensor._node
     if e is None:
-        raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
+        raise RuntimeError(
+            "It is not possible to get the gradient edge for a Tensor that does not require "
+            "gradients"
+        )
     return Node.of(e), e[1] if e.__class__ is tuple else 0
 
 

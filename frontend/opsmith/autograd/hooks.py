@@ -22,7 +22,19 @@ from ..utils.hooks import HookTable, RemovableHandle
 class Hooked:
     """A backward function with hooks; takes the place of the function in its node."""
 
-    __slots__ = ("context", "edges", "fn", "kept", "metadata", "op", "outputs", "post", "pre", "tensor", "trace")
+    __slots__ = (
+        "context",
+        "edges",
+        "fn",
+        "kept",
+        "metadata",
+        "op",
+        "outputs",
+        "post",
+        "pre",
+        "tensor",
+        "trace",
+    )
 
     def __init__(self, fn: Any) -> None:
         self.fn = fn
@@ -97,7 +109,8 @@ def _checked(replaced: Any, g: Tensor) -> Tensor:
         raise TypeError(f"hook should return a Tensor or None, not {type(replaced).__name__}")
     if replaced.shape != g.shape:
         raise RuntimeError(
-            f"hook has changed the size of value: expected {list(g.shape)}, got {list(replaced.shape)}"
+            f"hook has changed the size of value: expected {list(g.shape)}, got "
+            f"{list(replaced.shape)}"
         )
     return replaced
 
@@ -159,4 +172,11 @@ def retain(t: Tensor) -> None:
     hooked(node).kept[k] = slot
 
 
-__all__ = ["HookTable", "Hooked", "RemovableHandle", "register_hook", "register_post_accumulate", "retain"]
+__all__ = [
+    "HookTable",
+    "Hooked",
+    "RemovableHandle",
+    "register_hook",
+    "register_post_accumulate",
+    "retain",
+]

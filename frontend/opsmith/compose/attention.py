@@ -21,7 +21,10 @@ def scaled_dot_product_attention(
     if enable_gqa:
         raise NotImplementedError("scaled_dot_product_attention: enable_gqa is not supported yet")
     if is_causal and attn_mask is not None:
-        raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
+        raise RuntimeError(
+            "_scaled_dot_product_attention: Explicit attn_mask should not be set when "
+            "is_causal=True"
+        )
     factor = query.shape[-1] ** -0.5 if scale is None else scale
     scores = f.matmul(f.mul(query, factor), f.mT(key))
     if is_causal:

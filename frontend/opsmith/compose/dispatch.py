@@ -73,10 +73,11 @@ def _mean(input: Tensor, dim: Any, keepdim: bool) -> Tensor:
     return f.mean(input, None if isinstance(dim, bool) else dim, keepdim)
 
 
-def nan_to_num(input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+def nan_to_num(input: Tensor, nan: float | None = None, posinf: float | None = None,
+               neginf: float | None = None, out: Any = None) -> Tensor:  # fmt: skip
     """NaN and infinities replaced: by 0 and the largest numbers unless said otherwise."""
     if not input.dtype.is_floating_point:
-        return input.clone()
+        return input.clone() if out is None else write_out(out, input)
     from .._numeric import finfo
 
     limits = finfo(input.dtype)
@@ -84,4 +85,5 @@ def nan_to_num(input: Tensor, nan: float | None = None, posinf: float | None = N
         0.0 if nan is None else nan, limits.max if posinf is None else posinf,
         limits.min if neginf is None else neginf,
     )  # fmt: skip
-    return f.nan_to_num_values(input, *(tensor(v, dtype=float64) for v in values))
+    found = f.nan_to_num_values(input, *(tensor(v, dtype=float64) for v in values))
+    return found if out is None else write_out(out, found)

@@ -26,7 +26,9 @@ def positions(input: Tensor, dim: int) -> Tensor:
 def along(input: Tensor, like: Tensor, dim: int) -> Tensor:
     """A vector as a row of ``like`` along ``dim``."""
     n = like.ndim
-    return input if n == 0 or dim % n == n - 1 else f.reshape(input, (-1, *(1,) * (n - 1 - dim % n)))
+    if n == 0 or dim % n == n - 1:
+        return input
+    return f.reshape(input, (-1, *(1,) * (n - 1 - dim % n)))
 
 
 def sum_rows(input: Tensor, dim: int | Sequence[int]) -> Tensor:
@@ -37,13 +39,16 @@ def sum_rows(input: Tensor, dim: int | Sequence[int]) -> Tensor:
     return f.sum(input, others) if others else input
 
 
-def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None, eps: Any) -> Tensor:
+def rms_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None, eps: Any
+) -> Tensor:
     """Over the last dimensions, as one row."""
     k = len(normalized_shape)
     if tuple(input.shape[len(input.shape) - k :]) != tuple(normalized_shape):
+        sizes = ", ".join(map(str, normalized_shape))
         raise RuntimeError(
             f"Given normalized_shape={list(normalized_shape)}, expected input with shape "
-            f"[*, {', '.join(map(str, normalized_shape))}], but got input of size{list(input.shape)}"
+            f"[*, {sizes}], but got input of size{list(input.shape)}"
         )
     if eps is None:
         eps = _EPS.get(input.dtype._name, 1e-5)

@@ -48,8 +48,8 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     if wanted > source.numel():
         raise RuntimeError("masked_scatter_: source has fewer elements than mask has ones: "
                            f"{source.numel()} and {wanted}")  # fmt: skip
-    if wanted == 0:
-        return f.expand(input, shape).clone()
+    if source.numel() == 0:  # and nobody asks for its elements
+        source = f.constant_pad_nd(f.reshape(source, (-1,)), (0, 1))
     at = f.clamp_min(f.sub(count, 1), 0)
     values = f.reshape(f.index_select(f.reshape(source, (-1,)), 0, at), shape)
     return f.where(mask, values, input)

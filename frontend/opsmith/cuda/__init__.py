@@ -147,7 +147,7 @@ def _index(device: Any) -> int:
 
 
 class Stream:
-    """A queue of GPU work, not ordered with others; ``with stream(s):`` makes it the current one."""
+    """A queue of GPU work, not ordered with others; ``with stream(s):`` makes it current."""
 
     __slots__ = ("_owned", "cuda_stream")
 

@@ -11,15 +11,28 @@ from .._create import as_tensor, tensor
 from .._dtypes import bfloat16, float16, float32, float64
 
 # rtol, atol: about the square root of the dtype's resolution, so that a few hundred roundings pass
-DEFAULTS = {float16: (1e-3, 1e-5), bfloat16: (1.6e-2, 1e-5), float32: (1.3e-6, 1e-5), float64: (1e-7, 1e-7)}
+DEFAULTS = {
+    float16: (1e-3, 1e-5),
+    bfloat16: (1.6e-2, 1e-5),
+    float32: (1.3e-6, 1e-5),
+    float64: (1e-7, 1e-7),
+}
 
 
 def assert_close(
-    actual: Any, expected: Any, *, allow_subclasses: bool = True, rtol: float | None = None,
-    atol: float | None = None, equal_nan: bool = False, check_device: bool = True,
-    check_dtype: bool = True, check_layout: bool = True, check_stride: bool = False,
+    actual: Any,
+    expected: Any,
+    *,
+    allow_subclasses: bool = True,
+    rtol: float | None = None,
+    atol: float | None = None,
+    equal_nan: bool = False,
+    check_device: bool = True,
+    check_dtype: bool = True,
+    check_layout: bool = True,
+    check_stride: bool = False,
     msg: str | Callable[[str], str] | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """``|actual - expected| <= atol + rtol * |expected|`` everywhere; shapes and dtypes equal.
 
     Sequences and mappings are compared item by item.
@@ -31,9 +44,13 @@ def assert_close(
     if (rtol is None) != (atol is None):
         raise ValueError("rtol and atol must both be specified or both be unspecified")
     options = {
-        "rtol": rtol, "atol": atol, "equal_nan": equal_nan, "check_device": check_device,
-        "check_dtype": check_dtype, "check_stride": check_stride,
-    }  # fmt: skip
+        "rtol": rtol,
+        "atol": atol,
+        "equal_nan": equal_nan,
+        "check_device": check_device,
+        "check_dtype": check_dtype,
+        "check_stride": check_stride,
+    }
     problem = _compare(actual, expected, options, "")
     if problem is not None:
         raise AssertionError(msg(problem) if callable(msg) else problem if msg is None else msg)
@@ -44,7 +61,8 @@ def _compare(a: Any, e: Any, options: dict[str, Any], where: str) -> str | None:
         if set(a) != set(e):
             return (
                 "The keys of the mappings do not match:\nMissing keys in the actual mapping: "
-                f"{sorted(set(e) - set(a))}\nAdditional keys in the actual mapping: {sorted(set(a) - set(e))}"
+                f"{sorted(set(e) - set(a))}\nAdditional keys in the actual mapping: "
+                f"{sorted(set(a) - set(e))}"
             )
         return _first((a[k], e[k], k) for k in e)(options, where)
     if _is_sequence(a) and _is_sequence(e):
@@ -63,7 +81,12 @@ def _compare(a: Any, e: Any, options: dict[str, Any], where: str) -> str | None:
 def _first(items: Any) -> Callable[[dict[str, Any], str], str | None]:
     def run(options: dict[str, Any], where: str) -> str | None:
         for a, e, k in items:
-            found = _compare(a, e, options, f"{where}[{k!r}]" if where else f"\n\nThe failure occurred for item [{k!r}]")
+            found = _compare(
+                a,
+                e,
+                options,
+                f"{where}[{k!r}]" if where else f"\n\nThe failure occurred for item [{k!r}]",
+            )
             if found is not None:
                 return found
         return None
@@ -81,7 +104,9 @@ def _as_tensor(v: Any) -> Tensor:
     try:
         return as_tensor(v) if hasattr(v, "__array_interface__") else tensor(v)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"No comparison pair was able to handle inputs of type {type(v)}.") from error
+        raise TypeError(
+            f"No comparison pair was able to handle inputs of type {type(v)}."
+        ) from error
 
 
 def _numbers(a: float, e: float, options: dict[str, Any], where: str) -> str | None:
@@ -93,9 +118,13 @@ def _numbers(a: float, e: float, options: dict[str, Any], where: str) -> str | N
     if a == e or (options["equal_nan"] and a != a and e != e) or abs(a - e) <= atol + rtol * abs(e):
         return None
     if rtol == 0 and atol == 0:
-        return f"Scalars are not equal!\n\nExpected {e} but got {a}.\nAbsolute difference: {abs(a - e)}\nRelative difference: {_relative(a, e)}{where}"
+        return (
+            f"Scalars are not equal!\n\nExpected {e} but got {a}.\nAbsolute difference: "
+            f"{abs(a - e)}\nRelative difference: {_relative(a, e)}{where}"
+        )
     return (
-        f"Scalars are not close!\n\nExpected {e} but got {a}.\nAbsolute difference: {abs(a - e)} (up to {atol} allowed)\n"
+        f"Scalars are not close!\n\nExpected {e} but got {a}.\nAbsolute difference: {abs(a - e)} "
+        f"(up to {atol} allowed)\n"
         f"Relative difference: {_relative(a, e)} (up to {rtol} allowed){where}"
     )
 
@@ -105,13 +134,20 @@ def _relative(a: float, e: float) -> float:
 
 
 def _tensors(a: Tensor, e: Tensor, options: dict[str, Any], where: str) -> str | None:
-    checks = [("shape", True), ("device", options["check_device"]), ("dtype", options["check_dtype"])]
+    checks = [
+        ("shape", True),
+        ("device", options["check_device"]),
+        ("dtype", options["check_dtype"]),
+    ]
     for name, wanted in checks:
         x, y = getattr(a, name), getattr(e, name)
         if wanted and x != y:
             return f"The values for attribute '{name}' do not match: {x} != {y}.{where}"
     if options["check_stride"] and a.stride() != e.stride():
-        return f"The values for attribute 'stride()' do not match: {a.stride()} != {e.stride()}.{where}"
+        return (
+            f"The values for attribute 'stride()' do not match: {a.stride()} != "
+            f"{e.stride()}.{where}"
+        )
     if a.is_meta or e.is_meta:
         return None
     rtol, atol = options["rtol"], options["atol"]
@@ -120,7 +156,9 @@ def _tensors(a: Tensor, e: Tensor, options: dict[str, Any], where: str) -> str |
         rtol, atol = max(p[0] for p in pairs), max(p[1] for p in pairs)
     x, y = a.reshape(-1).tolist(), e.reshape(-1).tolist()
     nan = options["equal_nan"]
-    bad = [k for k, (p, q) in enumerate(zip(x, y, strict=True)) if not _close(p, q, rtol, atol, nan)]
+    bad = [
+        k for k, (p, q) in enumerate(zip(x, y, strict=True)) if not _close(p, q, rtol, atol, nan)
+    ]
     if not bad:
         return None
     return _report(x, y, bad, tuple(a.shape), rtol, atol) + where
@@ -134,14 +172,17 @@ def _close(p: float, q: float, rtol: float, atol: float, nan: bool) -> bool:
     return math.isfinite(q) and math.isfinite(p) and abs(p - q) <= atol + rtol * abs(q)
 
 
-def _report(x: list[Any], y: list[Any], bad: list[int], shape: tuple[int, ...], rtol: float, atol: float) -> str:
+def _report(
+    x: list[Any], y: list[Any], bad: list[int], shape: tuple[int, ...], rtol: float, atol: float
+) -> str:
     exact = rtol == 0 and atol == 0
     text = f"Tensor-likes are not {'equal' if exact else 'close'}!\n\n"
     text += f"Mismatched elements: {len(bad)} / {len(x)} ({100 * len(bad) / len(x):.1f}%)\n"
     lines = []
     for name, measure, bound in (
-        ("absolute", lambda k: abs(x[k] - y[k]), atol), ("relative", lambda k: _relative(x[k], y[k]), rtol),
-    ):  # fmt: skip
+        ("absolute", lambda k: abs(x[k] - y[k]), atol),
+        ("relative", lambda k: _relative(x[k], y[k]), rtol),
+    ):
         sizes = [(measure(k), k) for k in bad]
         worst, k = next((s for s in sizes if s[0] != s[0]), max(sizes, key=lambda s: s[0]))
         place = f" at index {_place(k, shape)}" if shape else ""

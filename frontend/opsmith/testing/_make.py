@@ -10,10 +10,16 @@ from .._random import rand, randint
 
 
 def make_tensor(
-    *shape: Any, dtype: dtype, device: Any = None, low: float | None = None, high: float | None = None,
-    requires_grad: bool = False, noncontiguous: bool = False, exclude_zero: bool = False,
+    *shape: Any,
+    dtype: dtype,
+    device: Any = None,
+    low: float | None = None,
+    high: float | None = None,
+    requires_grad: bool = False,
+    noncontiguous: bool = False,
+    exclude_zero: bool = False,
     memory_format: Any = None,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """A tensor with elements drawn uniformly from [low, high).
 
     Args:
@@ -24,9 +30,12 @@ def make_tensor(
         high: upper bound; 9 by default (10 for integers), 2 for bool.
         requires_grad: make it a leaf that requires grad.
         noncontiguous: with gaps between the elements of the last dim.
+        memory_format: taken for PyTorch's sake.
         exclude_zero: put the smallest positive number (1 for integers) in place of zeros.
     """
-    size = tuple(shape[0]) if len(shape) == 1 and not hasattr(shape[0], "__index__") else tuple(shape)
+    size = (
+        tuple(shape[0]) if len(shape) == 1 and not hasattr(shape[0], "__index__") else tuple(shape)
+    )
     full = (*size[:-1], 2 * size[-1]) if noncontiguous and size else size
     if dtype.is_floating_point:
         a, b = -9.0 if low is None else low, 9.0 if high is None else high

@@ -11,12 +11,14 @@ from typing import Any
 
 from .. import _functions
 from .._core import Tensor
-from ..autograd.gradcheck import gradcheck, gradgradcheck
 from ..autograd.grad_mode import no_grad
+from ..autograd.gradcheck import gradcheck, gradgradcheck
 from ._close import assert_close
 
 
-def opcheck(op: Any, args: Any = None, kwargs: dict[str, Any] | None = None, *, raise_exception: bool = True) -> dict[str, str]:
+def opcheck(
+    op: Any, args: Any = None, kwargs: dict[str, Any] | None = None, *, raise_exception: bool = True
+) -> dict[str, str]:
     """Check one op: values, gradients of first and second order, meta, in-place and ``out=``.
 
     Args:
@@ -89,7 +91,13 @@ def _value(name: str, args: Any, kwargs: Any, want: Any) -> str:
     got = _run(name, args, kwargs)
     for t, w in zip(got, want or (), strict=False):
         if w is not None:
-            assert_close(t.detach().double(), _functions.reshape(_tensor(w), tuple(t.shape)), rtol=1e-9, atol=1e-9, equal_nan=True)
+            assert_close(
+                t.detach().double(),
+                _functions.reshape(_tensor(w), tuple(t.shape)),
+                rtol=1e-9,
+                atol=1e-9,
+                equal_nan=True,
+            )
     return "" if want is not None else "no reference value"
 
 
@@ -119,10 +127,14 @@ def _gradient(name: str, args: Any, kwargs: Any, want: Any) -> str:
 def _meta(name: str, args: Any, kwargs: Any, want: Any) -> str:
     with no_grad():
         real = _run(name, args, kwargs)
-        shadow = _run(name, [_to_meta(a) for a in args], {k: _to_meta(v) for k, v in kwargs.items()})
+        shadow = _run(
+            name, [_to_meta(a) for a in args], {k: _to_meta(v) for k, v in kwargs.items()}
+        )
     for r, m in zip(real, shadow, strict=True):
         if r.shape != m.shape or r.dtype != m.dtype or not m.is_meta:
-            raise AssertionError(f"meta gives {m!r}, the real result has size {tuple(r.shape)} and dtype {r.dtype!r}")
+            raise AssertionError(
+                f"meta gives {m!r}, the real result has size {tuple(r.shape)} and dtype {r.dtype!r}"
+            )
     return ""
 
 

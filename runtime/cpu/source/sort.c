@@ -95,7 +95,7 @@ static ops_tensor *run(job *j, ops_tensor *input, int64_t dim, int64_t kept, int
     j->dim = input->ndim > 0 ? (int)dim : -1;
     j->n = input->ndim > 0 ? input->shape[dim] : 1;
     j->stride = input->ndim > 0 ? input->stride[dim] : 1;
-    j->kept = kept;
+    j->kept = input->ndim > 0 ? kept : 1;
     j->line = line;
     j->out_stride = j->lines = 1;
     for (int d = 0; d < input->ndim; ++d) {
@@ -117,7 +117,7 @@ static ops_tensor *run(job *j, ops_tensor *input, int64_t dim, int64_t kept, int
         return NULL;
     }
     ops_more[1] = ops_to_handle(j->indices);
-    if (!ops_devices[input->device]->has_memory || j->lines * kept == 0) {
+    if (!ops_devices[input->device]->has_memory || j->lines * j->kept == 0) {
         return j->values;
     }
     void *lock = j->lines * j->n > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
@@ -162,7 +162,7 @@ static void top_line(const job *j, ops_entry *x)
 ops_tensor *opsk_topk(ops_tensor *input, int64_t k, int64_t dim, int largest, int sorted)
 {
     (void)sorted; /* the order of an unsorted result is free */
-    job j = {.flip = largest ? UINT64_MAX : 0, .k = k};
+    job j = {.flip = largest ? UINT64_MAX : 0, .k = input->ndim > 0 ? k : 1};
     if (!find_dim(input, &dim)) {
         return NULL;
     }
@@ -184,19 +184,6 @@ static ops_tensor *reduced(job *j, ops_tensor *input, int64_t dim, int keepdim, 
     return run(j, input, dim, 1, !keepdim, line);
 }
 
-ops_tensor *opsk_kthvalue(ops_tensor *input, int64_t k, int64_t dim, int keepdim)
-{
-    job j = {.k = k};
-    if (!find_dim(input, &dim)) {
-        return NULL;
-    }
-    if (k < 1 || k > (input->ndim > 0 ? input->shape[dim] : 1)) {
-        return ops_fail(OPS_RUNTIME_ERROR, "kthvalue(): selected number k out of range for dimension %lld",
-                        (long long)dim);
-    }
-    return reduced(&j, input, dim, keepdim, rank_line);
-}
-
 static int refuse_empty(const char *name, const ops_tensor *input, int64_t dim)
 {
     if (input->ndim > 0 && input->shape[dim] == 0) {
@@ -205,6 +192,19 @@ static int refuse_empty(const char *name, const ops_tensor *input, int64_t dim)
         return 1;
     }
     return 0;
+}
+
+ops_tensor *opsk_kthvalue(ops_tensor *input, int64_t k, int64_t dim, int keepdim)
+{
+    job j = {.k = k};
+    if (!find_dim(input, &dim) || refuse_empty("kthvalue", input, dim)) {
+        return NULL;
+    }
+    if (k < 1 || k > (input->ndim > 0 ? input->shape[dim] : 1)) {
+        return ops_fail(OPS_RUNTIME_ERROR, "kthvalue(): selected number k out of range for dimension %lld",
+                        (long long)dim);
+    }
+    return reduced(&j, input, dim, keepdim, rank_line);
 }
 
 /* The lower middle one; NaN where there is one, unless they are skipped. */

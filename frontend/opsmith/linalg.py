@@ -1,0 +1,129 @@
+"""Linear algebra that follows from the registry's ops: norms, products, diagonals.
+
+Decompositions and solvers (svd, qr, solve, inv, ...) are not here yet.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+from . import _functions as f
+from ._core import Tensor, write_out
+
+
+def _result(out: Any, value: Tensor) -> Tensor:
+    return value if out is None else write_out(out, value)
+
+
+def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None,  # noqa: A002
+                out: Any = None) -> Tensor:  # fmt: skip
+    """The ord-norm of vectors along ``dim`` (a dim or several, flattened); None takes all."""
+    dims = dim if dim is None or isinstance(dim, int) else tuple(dim)
+    return _result(out, f.vector_norm(x, ord, dims, keepdim, dtype=dtype))
+
+
+def matrix_norm(A: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keepdim: bool = False, *,  # noqa: A002, N803
+                dtype: Any = None, out: Any = None) -> Tensor:  # fmt: skip
+    """Norms of matrices in two dims: 'fro', 1, -1, inf and -inf.
+
+    Raises:
+        NotImplementedError: for the orders that need singular values (2, -2 and 'nuc').
+    """
+    from .compose.shapes import wrap_dim
+
+    if A.ndim < 2:
+        raise RuntimeError("linalg.matrix_norm: The input tensor A must have at least 2 dimensions.")
+    if len(dim) != 2:
+        raise RuntimeError("linalg.matrix_norm: dim must be a 2-tuple")
+    rows, columns = (wrap_dim(d, A.ndim) for d in dim)
+    if rows == columns:
+        raise RuntimeError(f"linalg.matrix_norm: dims must be different. Got ({dim[0]}, {dim[1]})")
+    if dtype is not None:
+        A = A.to(dtype)  # noqa: N806
+    if ord == "fro":
+        return _result(out, f.vector_norm(A, 2, (rows, columns), keepdim))
+    if ord not in (1, -1, float("inf"), float("-inf")):
+        if ord in (2, -2, "nuc"):
+            raise NotImplementedError(f"linalg.matrix_norm: order {ord!r} needs singular values, which are not supported yet")
+        raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
+    along, other = (rows, columns) if abs(ord) == 1 else (columns, rows)
+    sums = f.sum(f.abs(A), (along,), True)
+    found = (f.amax if ord > 0 else f.amin)(sums, (other,), True)
+    return _result(out, found if keepdim else f.squeeze(found, (rows, columns)))
+
+
+def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None,  # noqa: A002, N803
+         out: Any = None) -> Tensor:  # fmt: skip
+    """A vector norm, or with an ord and two dims (or a matrix) a matrix norm."""
+    if isinstance(dim, int):
+        dim = (dim,)
+    if ord is not None and (len(dim) == 2 if dim is not None else A.ndim == 2):
+        return matrix_norm(A, ord, (-2, -1) if dim is None else dim, keepdim, dtype=dtype, out=out)
+    if isinstance(ord, str):
+        raise RuntimeError(f"linalg.norm: If ord is a str, dim must be a 2-tuple or A must be a matrix. Got ord={ord!r}")
+    if ord is not None and dim is None and A.ndim != 1:
+        raise RuntimeError(
+            "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got "
+            f"{A.ndim}D."
+        )
+    return vector_norm(A, 2 if ord is None else ord, dim, keepdim, dtype=dtype, out=out)
+
+
+def multi_dot(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
+    """The product of several matrices in the cheapest order; the first and last may be vectors."""
+    from .compose.einsum import multi_dot as product
+
+    return _result(out, product(tensors))
+
+
+def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
+    """Cross products of vectors of three along ``dim``."""
+    return _result(out, f.cross(input, other, dim))
+
+
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
+    """Dot products of vectors along ``dim``."""
+    return _result(out, f.sum(f.mul(x, y), (dim,)))
+
+
+def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:  # noqa: N803
+    """A square matrix multiplied with itself, by repeated squaring; ``n`` is not negative."""
+    if A.ndim < 2 or A.shape[-1] != A.shape[-2]:
+        raise RuntimeError("linalg.matrix_power: A must be batches of square matrices")
+    if n < 0:
+        raise NotImplementedError("linalg.matrix_power: negative powers need inverses, which are not supported yet")
+    from ._ranges import eye
+
+    if n == 0:
+        return _result(out, f.expand(eye(A.shape[-1], dtype=A.dtype), tuple(A.shape)).clone())
+    found, square = None, A
+    while n:
+        if n & 1:
+            found = square if found is None else f.matmul(found, square)
+        n >>= 1
+        if n:
+            square = f.matmul(square, square)
+    assert found is not None
+    return _result(out, found.clone() if found is A else found)
+
+
+matmul = f.matmul
+
+
+def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:  # noqa: N803
+    """The diagonals of matrices, as views."""
+    return f.diagonal(A, offset, dim1, dim2)
+
+
+def vander(x: Tensor, *, N: int | None = None) -> Tensor:  # noqa: N803
+    """Powers of a vector's elements, as rows, the lowest first."""
+    return f.vander(x, N, increasing=True)
+
+
+__all__ = [
+    "cross", "diagonal", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "vander", "vecdot",
+    "vector_norm",
+]  # fmt: skip
