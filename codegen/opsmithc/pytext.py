@@ -293,7 +293,12 @@ def backward_texts(
     edges = len(record.edges)
     if _has_list(record):  # as many as the list has items: all but what is saved, see the engine
         edges = -1 - len(record.saved)
-    return [*recorded, *raw, f'attach(b_{name}, r_{name}, "{derived.op.name}", {edges})', ""]
+    outputs = len(differentiable_outputs(derived.op))
+    counts = f"{edges}, {outputs}" if outputs > 1 else f"{edges}"
+    outputs = len(differentiable_outputs(derived.op))
+    more = f", {outputs}" if outputs > 1 else ""
+    attached = f'attach(b_{name}, r_{name}, "{derived.op.name}", {edges}{more})'
+    return [*recorded, *raw, attached, ""]
 
 
 def _raw_reduce(record: Record, suffix: str) -> list[str]:
@@ -359,7 +364,7 @@ def _recorded(record: Record, suffix: str) -> list[str]:
     lines = [f"def r_{op.name}{suffix}(n, g):"]
     outputs = differentiable_outputs(op)
     if len(outputs) > 1:
-        lines.append(f"    {', '.join(cotangent(op, o) for o in outputs)} = g")
+        lines.append(f"    {', '.join(cotangent(op, o) for o in outputs)} = cotangents(g)")
     elif cotangent(op, outputs[0]) != "g":
         lines.append(f"    {cotangent(op, outputs[0])} = g")
     for name in record.saved:
@@ -368,7 +373,12 @@ def _recorded(record: Record, suffix: str) -> list[str]:
         elif name.startswith(FACTS):
             lines.append(f"    {safe(name)} = {record.at(name)}")
         elif name in op.schema.outputs:
-            lines.append(f"    {safe(name)} = saved_output(n, {record.at(name)[2:-1]})")
+            at = record.at(name)[2:-1]
+            if name not in outputs:  # positions: nothing to differentiate
+                lines.append(f"    {safe(name)} = saved_input(n, {at}, None)")
+            else:
+                which = f", {outputs.index(name)}" if len(outputs) > 1 else ""
+                lines.append(f"    {safe(name)} = saved_output(n, {at}{which})")
         elif op.schema.param(name).type.is_tensor:
             edge = record.edge(name) if name in record.edges and not _has_list(record) else "None"
             lines.append(f"    {safe(name)} = saved_input(n, {record.at(name)[2:-1]}, {edge})")
@@ -376,6 +386,9 @@ def _recorded(record: Record, suffix: str) -> list[str]:
             lines.append(f"    {safe(name)} = {record.at(name)}")
     if isinstance(op.meaning, Reduce):
         lines += _unreduce(record)
+    elif len(outputs) > 1:  # an output that nobody used has no cotangent
+        for c in (cotangent(op, o) for o in outputs):
+            lines.append(f"    {c} = number(0.0) if {c} is None else {c}")
     single = len(record.grads) == 1
     values = []
     for g in record.grads:
@@ -404,13 +417,17 @@ def _unreduce(record: Record) -> list[str]:
     dim = "dim" if "dim" in params else "None"
     keepdim = "keepdim" if "keepdim" in params else "False"
     read = {n for g in record.grads for n in names(g.formula)}
+    outputs = differentiable_outputs(op)
     lines = [
         f"    {name} = unreduce({name}, {SHAPE}, {dim}, {keepdim})"
         for name in (
-            *(cotangent(op, o) for o in differentiable_outputs(op)),
+            *(cotangent(op, o) for o in outputs),
             *(o for o in op.schema.outputs if o in read),
         )
     ]
+    if len(outputs) > 1:  # an output that nobody used has no cotangent
+        for k, c in enumerate(cotangent(op, o) for o in outputs):
+            lines[k] = f"    {c} = number(0.0) if {c} is None else {lines[k].partition(' = ')[2]}"
     if "n" in read:
         lines.insert(0, f"    count = reduced_count({SHAPE}, {dim})")
     if "i" in read:

@@ -1,7 +1,7 @@
 """In: an op. Out: arguments for it, drawn from its samples: NumPy arrays and plain values.
 
-Must not know: readings or targets. Deterministic: the seed is the op's name, the sample's number and
-the caller's own seed. Tests, the fuzzer and the matrix ask here what an op can be given.
+Must not know: readings or targets. Deterministic: the seed is the op's name, the sample's number
+and the caller's own. Tests, the fuzzer and the matrix ask here what an op can be given.
 """
 
 from __future__ import annotations

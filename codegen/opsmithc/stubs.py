@@ -22,8 +22,8 @@ _TYPES = {
     "Tensor": "Tensor", "Scalar": "_Number", "int": "_int", "float": "_float", "bool": "_bool",
     "str": "_str", "dtype": "_dtype", "device": "_Device", "Generator": "_Any", "Dimname": "_str",
 }  # fmt: skip
-_BUILTINS = ("int", "float", "bool", "str", "dtype", "device", "Any", "Callable", "Iterator", "Size",
-             "Sequence", "layout", "type", "tuple", "list", "dict")  # fmt: skip
+_BUILTINS = ("int", "float", "bool", "str", "dtype", "device", "Any", "Callable", "Iterator",
+             "Size", "Sequence", "layout", "type", "tuple", "list", "dict")  # fmt: skip
 _UNARY = ("neg", "invert", "abs", "pos")
 _WRITTEN = (
     "shape",
@@ -187,7 +187,7 @@ def _doc(doc: Mapping[str, str], indent: int = 8) -> str:
 
 
 class _Prefixed(ast.NodeTransformer):
-    """Names of types get the prefix under which the stub imports them: ``Tensor.int`` is a method."""
+    """Types get the prefix under which the stub imports them: ``Tensor.int`` is a method."""
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if node.id in _BUILTINS:

@@ -1,4 +1,4 @@
-"""In: an op with its gradients. Out: which trials of tests/ops it undergoes, and why not the others.
+"""In: an op with its gradients. Out: the trials of tests/ops it undergoes, and why not the others.
 
 Must not know: how a trial is run. The tests are parametrised by ``applies`` and the support matrix
 is filled by it: a cell says *tested* exactly where a test runs.

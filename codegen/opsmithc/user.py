@@ -24,6 +24,15 @@ def identity() -> str:
     return f"{__version__} {compile.target_flags()} {stamp.st_size} {stamp.st_mtime_ns}"
 
 
+def show(source: Path | None, name: str, stage: str, dtype: str | None) -> str:
+    """An op of a user's registry (or of the bundled one) at a stage of the compiler."""
+    from . import inspect, registry
+
+    base = registry.load(paths.OPS_YAML) if source else ()
+    ops = pipeline.parse([source or paths.OPS_YAML], base)
+    return inspect.show(inspect.find(ops, name), stage, dtype)
+
+
 def build_user(source: Path, package: str, folder: Path) -> pipeline.Report:
     """Run the pipeline on ``source`` into ``folder``, a package of that name."""
     layout = pipeline.Layout(

@@ -5,10 +5,6 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 import importlib
 from math import e, inf, nan, pi
 
@@ -43,6 +39,10 @@ from ._dtypes import (
     preserve_format,
     strided,
 )  # fmt: skip
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 

@@ -5,12 +5,12 @@ Raises ImportError with what to do when the libraries are not there.
 
 from __future__ import annotations
 
+import importlib
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
-
-import importlib
-import sys
 
 if not getattr(sys, "_is_gil_enabled", lambda: True)():
     raise ImportError("opsmith needs the interpreter lock: free-threaded Python is not supported yet")

@@ -8,10 +8,6 @@ k, or None. Sequence numbers grow, so an edge always points to an older node.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, NoReturn
-
 import importlib
 import itertools
 import os
@@ -20,7 +16,11 @@ from operator import itemgetter
 
 from . import _boundary
 from ._boundary import SLOW_PATH, STALE_VIEW, error_text, ffi, lib, raise_status, shard, take_status
-from ._dtypes import DEVICES, DTYPES, Size, device, dtype
+from ._dtypes import DEVICES, DTYPES, SCALAR_TYPE_NAMES, Size, device, dtype
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 RARE = 2.0**50
 LIMIT = -RARE
@@ -436,6 +436,12 @@ def like(t: Any) -> tuple[Size, int] | None:
     return (t.shape, lib.ops_dtype(t._h)) if t._node is not None else None
 
 
+def cotangents(g: list[Tensor | None]) -> list[Tensor]:
+    """The gradients of an op's outputs, zeros for outputs that nothing depends on."""
+    known = next(t for t in g if t is not None)
+    return [wrap(lib.ops_like(known._h, -1, 0, 0.0, 0)) if t is None else t for t in g]
+
+
 def share(g: float, *wanted: bool) -> tuple[Any, ...]:
     """The same gradient for several edges."""
     extra = sum(wanted) - 1
@@ -702,7 +708,21 @@ def write_out(out: Any, result: Any) -> Any:
     if not isinstance(result, Tensor):
         if isinstance(result, tuple):
             return type(result)(*[write_out(o, r) for o, r in zip(out, result, strict=True)])
-        result = wrap(abs(result))
+        result = wrap(abs(result), result < 0 or None)
+    if result._node is not None:
+        raise RuntimeError(
+            "functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+            "requires grad."
+        )
+    have, want = result.dtype, out.dtype
+    if have is not want and (want.code == 9 or have.is_floating_point and not want.is_floating_point):
+        names = [SCALAR_TYPE_NAMES[d.code] for d in (have, want)]
+        raise RuntimeError(f"result type {names[0]} can't be cast to the desired output type {names[1]}")
+    if lib.ops_overlaps_itself(out._h):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+            "location. Please clone() the tensor before performing the operation."
+        )
     if out.shape != result.shape:
         lib.ops_swap_contents(out._h, result._h) if out.dtype == result.dtype and out.numel() == 0 else None
         out._shape = None
@@ -716,7 +736,7 @@ def write_out(out: Any, result: Any) -> Any:
 # Everything generated functions import from here, and what the frontend's own modules use.
 __all__ = [
     "DEVICES", "DIMS", "LIMIT", "Leaf", "NAN", "NONE", "NONE_H", "NO_INT", "RARE", "Tensor", "alias",
-    "as_operand", "assign", "attach", "backward_failed", "check_inplace", "check_saved", "compose", "copy_of",
+    "as_operand", "assign", "attach", "backward_failed", "check_inplace", "check_saved", "compose", "copy_of", "cotangents",
     "device_code", "dispatch", "drop", "error_text", "failed", "further", "grad_enabled", "has_node", "hold", "hold_saved", "in_place",
     "ints", "last_write", "like", "make", "make_view", "named_tuple", "next_output", "no_case", "number", "operand",
     "overrides", "raw", "rebase", "reduced_count", "reduced_positions", "refuse_recorded_out", "retry", "retry_operator",

@@ -8,15 +8,15 @@ slice, a tuple of those) go first and look at classes only.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any, NoReturn
-
 from . import _functions as f
 from ._boundary import lib
 from ._core import Tensor, attach, check_inplace, grad_enabled, make, raw, rebase, scalar, seq
 from ._dtypes import DTYPES, SCALAR_TYPE_NAMES, bool_, uint8
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, NoReturn
 
 _FULL = slice(None)
 _BASIC = (int, slice, type(None), type(Ellipsis))

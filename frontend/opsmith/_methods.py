@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 
 from . import _functions as f
 from ._boundary import lib
 from ._core import Tensor, is_number, wrap
 from ._dtypes import dtype
 from ._generated import index
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 DUNDERS = {
     "+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "%": "mod", "**": "pow",

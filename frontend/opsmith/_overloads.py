@@ -5,12 +5,12 @@ The registry has one schema an op; here the other call forms are told apart.
 
 from __future__ import annotations
 
+from . import _functions as f
+from ._core import Tensor
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-from . import _functions as f
-from ._core import Tensor
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any = None) -> Any:

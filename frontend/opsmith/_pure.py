@@ -5,12 +5,12 @@ Chosen by OPSMITH_PURE_TENSOR=1; the test suite runs with both.
 
 from __future__ import annotations
 
+from ._boundary import lib
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-from ._boundary import lib
 
 _drop = lib.ops_drop
 _new = object.__new__

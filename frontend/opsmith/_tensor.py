@@ -5,11 +5,6 @@ Operations become methods in ``_methods.py``, from the generated index.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any
-
 import weakref
 
 from ._boundary import check, ffi, lib
@@ -28,6 +23,11 @@ from ._core import (
 )  # fmt: skip
 from .autograd import engine
 from ._dtypes import DEVICES, DTYPES, Size, bool_, device, dtype, float32, int64
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
 _OPS_SUBCLASS, _OPS_VIEW, _OPS_NUMBER = 2, 16, 32
 

@@ -5,13 +5,13 @@ Decompositions and solvers (svd, qr, solve, inv, ...) are not here yet.
 
 from __future__ import annotations
 
+from . import _functions as f
+from ._core import Tensor, write_out
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
-
-from . import _functions as f
-from ._core import Tensor, write_out
 
 
 def _result(out: Any, value: Tensor) -> Tensor:
@@ -51,6 +51,8 @@ def matrix_norm(A: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keep
         raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
     along, other = (rows, columns) if abs(ord) == 1 else (columns, rows)
     sums = f.sum(f.abs(A), (along,), True)
+    if sums.shape[other] == 0 and ord > 0:  # of nothing, the largest sum is 0
+        sums = f.constant_pad_nd(sums, (0, 0) * (A.ndim - 1 - other) + (0, 1))
     found = (f.amax if ord > 0 else f.amin)(sums, (other,), True)
     return _result(out, found if keepdim else f.squeeze(found, (rows, columns)))
 

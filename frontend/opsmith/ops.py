@@ -29,9 +29,9 @@ _NAMESPACES: dict[str, Namespace] = {}
 class Namespace(types.SimpleNamespace):
     """The ops of a registry as attributes; unknown names fall back to opsmith's own ops."""
 
-    def __init__(self, registry: str, public: tuple[str, ...] = ()) -> None:
+    def __init__(self, registry: str, public: tuple[str, ...] = (), source: Any = None) -> None:
         super().__init__()
-        self._registry, self._public = registry, public
+        self._registry, self._public, self._source = registry, public, source
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -85,6 +85,20 @@ def define(text: str, name: str = "defined") -> Namespace:
     return _build(textwrap.dedent(text).lstrip("\n"), name, f"{name}.yaml")
 
 
+def show(op: Any, stage: str = "c", dtype: str | None = None) -> str:
+    """What a stage of the compiler makes of an op: ast, ir, c, cuda, python or grad.
+
+    Args:
+        op: an op of a registry, as a function, or the name of a bundled one.
+        stage: the stage to show.
+        dtype: only this compute dtype, e.g. ``"f32"``.
+    """
+    name = op if isinstance(op, str) else op.__name__
+    package = "" if isinstance(op, str) else op.__module__.partition(".")[0]
+    source = _NAMESPACES[package]._source if package in _NAMESPACES else None
+    return _compiler().show(source, name, stage, dtype)
+
+
 def _build(text: str, name: str, file: str) -> Namespace:
     compiler = _compiler()
     key = hashlib.sha256("\0".join((text, file, compiler.identity())).encode()).hexdigest()[:16]
@@ -92,14 +106,13 @@ def _build(text: str, name: str, file: str) -> Namespace:
     if package in _NAMESPACES:
         return _publish(name, _NAMESPACES[package])
     folder = cache_folder() / package
-    marker = folder / "complete"
+    marker, source = folder / "complete", folder / file
     if not marker.exists():
-        source = folder / file
         folder.mkdir(parents=True, exist_ok=True)
         source.write_text(text, encoding="utf-8")
         compiler.build_user(source, package, folder)
         marker.write_text("", encoding="utf-8")
-    namespace = Namespace(name)
+    namespace = Namespace(name, source=source)
     _NAMESPACES[package] = namespace
     _import(package, folder, namespace)
     return _publish(name, namespace)

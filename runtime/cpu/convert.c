@@ -320,6 +320,27 @@ static void copy_strided(int64_t size, int64_t n, const char *src, int64_t src_s
 #undef COPY
 }
 
+/* n times the same element, contiguous. */
+static void fill(int64_t size, int64_t n, const char *value, char *dst)
+{
+#define FILL(bytes, type)                                                                          \
+    case bytes: {                                                                                  \
+        type v;                                                                                    \
+        memcpy(&v, value, bytes);                                                                  \
+        for (int64_t i = 0; i < n; ++i)                                                            \
+            memcpy(dst + i * bytes, &v, bytes);                                                    \
+        break;                                                                                     \
+    }
+
+    switch (size) {
+        FILL(1, uint8_t)
+        FILL(2, uint16_t)
+        FILL(4, uint32_t)
+        FILL(8, uint64_t)
+    }
+#undef FILL
+}
+
 void ops_convert(int to, int from, int64_t n, const void *src, int64_t src_stride, void *dst)
 {
     const char *in = src;
@@ -329,14 +350,14 @@ void ops_convert(int to, int from, int64_t n, const void *src, int64_t src_strid
         convert_contiguous(to, from, n, src, dst);
         return;
     }
-    if (to == from) {
-        copy_strided(to_size, n, in, src_stride, out, to_size);
-        return;
-    }
     uint64_t stage[BLOCK];
     if (src_stride == 0 && n > 0) {
         convert_contiguous(to, from, 1, src, stage);
-        copy_strided(to_size, n, (const char *)stage, 0, out, to_size);
+        fill(to_size, n, (const char *)stage, out);
+        return;
+    }
+    if (to == from) {
+        copy_strided(to_size, n, in, src_stride, out, to_size);
         return;
     }
     for (int64_t begin = 0; begin < n; begin += BLOCK) {

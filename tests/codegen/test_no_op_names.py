@@ -19,8 +19,9 @@ COMPILER = ROOT / "codegen" / "opsmithc"
 # Words of the formula language: the compiler may know these, they are no ops there.
 LANGUAGE = {
     "where", "sum", "mean", "prod", "amax", "amin", "any", "all", "max", "min", "argmax", "argmin",
-    "size", "numel", "count", "len", "abs", "floor", "ceil", "slice", "select", "squeeze", "reshape",
-    "permute", "narrow", "diagonal", "unfold", "split", "broadcast", "dense", "view", "round", "neg",
+    "size", "numel", "count", "len", "abs", "floor", "ceil", "slice", "select", "squeeze",
+    "reshape", "permute", "narrow", "diagonal", "unfold", "split", "broadcast", "dense", "view",
+    "round", "neg",
     "T", "H", "mT", "mH", "div", *KEYS,
 }  # fmt: skip
 

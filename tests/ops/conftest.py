@@ -1,6 +1,6 @@
 """The registry as fixtures: ``derived`` is each op in turn, ``dtype`` each dtype.
 
-The registry is the bundled one, or the file named by OPSMITH_TEST_REGISTRY (the one that was built).
+The registry is the bundled one, or the file named by OPSMITH_TEST_REGISTRY (what was built).
 Dtypes are sampled: each op gets every class, the member of a class by the seed OPSMITH_TEST_SEED,
 which is printed; ``--full`` runs all of them.
 """
@@ -66,7 +66,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def values() -> Values:
-    """The NumPy reading of every entry, as it is written: before the compiler recognises structure."""
+    """The NumPy reading of every entry as it is written, before structure is recognised."""
     return Values(load(registry_path()))
 
 

@@ -17,7 +17,7 @@ import opsmith
 from opsmithc import samples, trials
 from opsmithc.derive.index import analyse
 from opsmithc.derive.op import Derived
-from opsmithc.formula import Compare, Name
+from opsmithc.formula import Compare, Name, Node
 from opsmithc.opdef import Index, OpDef
 from opsmithc.readings.np import evaluate_np
 from opsmithc.samples import Case
@@ -69,46 +69,60 @@ def _first(
     return leaves, run, _weights(outputs, rng)
 
 
-def _slopes(value: Callable[[], float], flat: Any, chosen: range) -> list[tuple[float, float]]:
-    """Differences of ``value`` to the right and to the left at some elements."""
-    found, middle = [], value()
-    for i in chosen:
-        x = flat[i]
-        step = STEP * max(1.0, abs(x))
-        flat[i] = x + step
-        up = value()
-        flat[i] = x - step
-        down = value()
-        flat[i] = x
-        found.append(((up - middle) / step, (middle - down) / step))
-    return found
+def _slopes(value: Callable[[], float], flat: Any, at: Any) -> tuple[float, float]:
+    """Differences of ``value`` to the right and to the left, when the elements ``at`` move."""
+    kept = flat[at].copy()
+    step = STEP * max(1.0, float(np.abs(kept).max()))
+    middle = value()
+    flat[at] = kept + step
+    up = value()
+    flat[at] = kept - step
+    down = value()
+    flat[at] = kept
+    return (up - middle) / step, (middle - down) / step
 
 
-def _compare(op: OpDef, leaves: list[Any], value: Callable[[], float], grads: list[Any],
-             case: Case, close: float = CLOSE) -> None:  # fmt: skip
+def _groups(case: Case, flat: Any) -> list[Any]:
+    """Which elements move together: one by one, or, where a sample has ties, those that are equal.
+
+    At a tie an op selects one of the equals (or shares), and only their sum has a derivative.
+    """
+    if "values" in case.op.samples[case.number] and "values" not in case.args:
+        return [np.flatnonzero(flat == v) for v in np.unique(flat[np.isfinite(flat)])]
+    return [np.array([k]) for k in range(0, flat.size, max(1, -(-flat.size // MOST)))]
+
+
+def _compare(
+    op: OpDef,
+    leaves: list[Any],
+    value: Callable[[], float],
+    grads: list[Any],
+    case: Case,
+    close: float = CLOSE,
+) -> None:
     """``grads`` against differences of ``value``, which reads the leaves' memory."""
     declared_zero = bool(op.stop) or _overwrites(op)
     for k, (leaf, grad) in enumerate(zip(leaves, grads, strict=True)):
         memory = leaf.detach().numpy()
         assert memory.flags.c_contiguous
         flat = memory.reshape(-1)
-        got = np.zeros(flat.size) if grad is None else h.numpy(grad).reshape(-1)
-        chosen = range(0, flat.size, max(1, -(-flat.size // MOST)))
-        slopes = _slopes(value, flat, chosen)
+        every = np.zeros(flat.size) if grad is None else h.numpy(grad).reshape(-1)
+        groups = _groups(case, flat)
+        slopes = [_slopes(value, flat, at) for at in groups]
         steady = [abs(a + b) / 2 for a, b in slopes if max(abs(a), abs(b)) < JUMP]
         scale = max([1.0, *steady])
-        for i, (right, left) in zip(chosen, slopes, strict=True):
-            central = (left + right) / 2
+        for at, (right, left) in zip(groups, slopes, strict=True):
+            central, got = (left + right) / 2, every[at].sum()
             if not max(abs(left), abs(right)) < JUMP:  # a jump, or not finite
                 continue
             if abs(right - left) > KINK * scale:
                 low, high = sorted((left, right))
-                good = low - KINK * scale <= got[i] <= high + KINK * scale
+                good = low - KINK * scale <= got <= high + KINK * scale
             else:
-                good = abs(got[i] - central) <= close * scale
-            assert good or (declared_zero and (got[i] == 0 or central == 0)), (
-                f"{op.name}: gradient {got[i]!r}, differences {central!r} (left {left!r}, right "
-                f"{right!r}) at element {i} of leaf {k}, value {flat[i]!r}: {case}"
+                good = abs(got - central) <= close * scale
+            assert good or (declared_zero and (got == 0 or central == 0)), (
+                f"{op.name}: gradient {got!r}, differences {central!r} (left {left!r}, right "
+                f"{right!r}) at elements {list(at)} of leaf {k}, value {flat[at[0]]!r}: {case}"
             )
 
 
@@ -173,8 +187,7 @@ def test_third_order(derived: Derived) -> None:
 def test_kinks(derived: Derived) -> None:
     """At a declared kink ``t == value``, backward gives the declared value."""
     op = derived.op
-    kinks = [k for k in op.kinks if isinstance(k.condition.node, Compare) and k.condition.node.op == "=="
-             and isinstance(k.condition.node.left, Name)]  # fmt: skip
+    kinks = [k for k in op.kinks if _is_point(k.condition.node)]
     if not kinks:
         pytest.skip("no kink at a point")
     for kink in kinks:
@@ -183,15 +196,8 @@ def test_kinks(derived: Derived) -> None:
             point = np.asarray(evaluate_np(kink.condition.node.right, case.args))
             if np.broadcast_shapes(point.shape, case.args[name].shape) != case.args[name].shape:
                 point = np.float64(point.reshape(-1)[0])  # two broadcast operands: equal in a place
-            at = samples.Case(
-                op,
-                case.number,
-                {
-                    **case.args,
-                    name: np.array(np.broadcast_to(point, case.args[name].shape), np.float64),
-                },
-                case.dtypes,
-            )
+            moved = np.array(np.broadcast_to(point, case.args[name].shape), np.float64)
+            at = Case(op, case.number, {**case.args, name: moved}, case.dtypes)
             names = trials.differentiable(derived)
             args = h.arguments(at, names)
             (out,) = h.call(op, args)
@@ -205,6 +211,11 @@ def test_kinks(derived: Derived) -> None:
                 want = np.broadcast_to(evaluate_np(kink.values[param].node, at.args), out.shape)
                 want = _sum_to(np.asarray(want, np.float64), at.args[param].shape)
                 h.assert_same(op, grad, want, at)
+
+
+def _is_point(node: Node) -> bool:
+    """Is the condition ``t == value``?"""
+    return isinstance(node, Compare) and node.op == "==" and isinstance(node.left, Name)
 
 
 def _sum_to(a: Any, shape: tuple[int, ...]) -> Any:

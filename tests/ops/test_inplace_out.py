@@ -1,4 +1,4 @@
-"""In-place and ``out=`` forms: equal the functional form, bump versions, refuse what does not fit."""
+"""In-place and ``out=`` forms: equal the function, bump versions, refuse what does not fit."""
 
 from __future__ import annotations
 

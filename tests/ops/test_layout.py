@@ -1,7 +1,7 @@
 """Memory layouts: every op gives on any strides what it gives on contiguous tensors.
 
 Views are made with slicing, transposition and as_strided over NumPy memory. Negative strides, which
-``from_numpy`` refuses as PyTorch does, are not reachable from Python; the runtime's tests cover them.
+``from_numpy`` refuses as PyTorch does, cannot be made in Python; the runtime's tests have them.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ cotangents are then freed of factors that are constant along a row, which saves 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ..errors import FormulaError
@@ -91,6 +91,8 @@ def _lowered(op: OpDef, block: Block, formula: Formula, ops: Mapping[str, OpDef]
     if dim is None:
         if any(t.base == "Tensor" and t.optional for t in kinds.values()) or op.dims:
             raise _Refused
+        if not _keeps_dtypes(op, outputs, ops, block):
+            raise _Refused
         values = zip(op.schema.outputs, outputs, strict=True)
         return replace(
             op, meaning=Out({o: {"": Formula(unparse(v), v, formula.place)} for o, v in values})
@@ -102,6 +104,22 @@ def _lowered(op: OpDef, block: Block, formula: Formula, ops: Mapping[str, OpDef]
     if keepdim != Num(True) and any(_mixed(n, op) for o in outputs for n in walk(o)):
         raise _Refused
     return replace(op, meaning=Rows(op.meaning.cases, outputs, dim, keepdim))
+
+
+def _keeps_dtypes(
+    op: OpDef, outputs: Iterable[Node], ops: Mapping[str, OpDef], block: Block
+) -> bool:
+    """Do integers and booleans come out of the formula as out of the calls it was inlined from?"""
+    nodes = [n for o in outputs for n in walk(o)]
+    floats = any(isinstance(n, Binary) and n.op == "/" for n in nodes) or any(
+        isinstance(n, Call) and n.fn in table() and "int" not in table()[n.fn].classes
+        for n in nodes
+    )
+    if floats and op.dtype.kind != "int_to_float":
+        return False
+    written = [n for f in (*(v for _, v in block.lets), block.result) for n in walk(f)]
+    called = [ops[n.fn] for n in written if isinstance(n, Call) and n.fn in ops]
+    return all(set(c.unsupported) <= {"backward", *op.unsupported} for c in called)
 
 
 def _mixed(node: Node, op: OpDef) -> bool:

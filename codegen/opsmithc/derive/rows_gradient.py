@@ -71,8 +71,8 @@ class _Reverse:
             self.push(value, g)
         found: dict[str, Node] = {}
         for node in reversed(order):
-            g = self.adjoint.pop(node, None)
-            if g is None or algebra.is_num(g, 0):
+            g = self.adjoint.pop(node, ZERO)
+            if algebra.is_num(g, 0):
                 continue
             if isinstance(node, Name):
                 if node.id in self.wanted:

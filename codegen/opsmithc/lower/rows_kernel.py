@@ -57,6 +57,35 @@ class KernelText:
     stashes: int
 
 
+@dataclass
+class Element:
+    """What a loop does for an element.
+
+    Lanes without one keep the ``idle`` values, and ``store`` works on all lanes, since a masked
+    store cannot be forwarded to the load that follows it.
+    """
+
+    idle: list[tuple[str, str]]  # declarations with values
+    compute: list[str]
+    store: list[str]
+
+    def whole(self) -> list[str]:
+        """Statements where every lane has an element."""
+        declared = {d.split()[-1]: d for d, _ in self.idle}
+        lines = []
+        for line in self.compute:
+            name, _, value = line.partition(" = ")
+            lines.append(f"const {declared[name]} = {value}" if name in declared else line)
+        return [*lines, *self.store]
+
+    def partial(self) -> list[str]:
+        """Statements where lanes from ``left`` on have none."""
+        return [
+            *(f"{d} = {value};" for d, value in self.idle),
+            "if (j < left) {", *(f"    {line}" for line in self.compute), "}", *self.store,
+        ]  # fmt: skip
+
+
 class Kernel(Values):
     """Schedules the values of one kernel into passes and prints them."""
 
@@ -195,7 +224,7 @@ class Kernel(Values):
                         raise AssertionError(f"{self.symbol}: {unparse(n)} is not ready")
                 if node in self.at:
                     return
-                lines.extend(self.assign(node, _counts([node], self.is_single)))
+                lines.extend(self.assign(node, _counts([node])))
                 return
             for c in children(node):
                 visit(c)
@@ -238,11 +267,11 @@ class Kernel(Values):
         visit(node)
         return lines
 
-    def elements(self, roots: Sequence[Node], when: int) -> tuple[list[str], dict[Node, str]]:
+    def elements(self, roots: Sequence[Node], when: int) -> tuple[Element, dict[Node, str]]:
         """Statements inside a loop for the roots; kept values are loaded or stored."""
-        lines: list[str] = []
+        found = Element([], [], [])
         before = dict(self.at)
-        counts = _counts(roots, lambda n: not self.is_single(n))
+        counts = _counts(roots)
 
         def visit(n: Node) -> None:
             if n in self.at or isinstance(n, Name | Num) or self.is_single(n):
@@ -256,18 +285,21 @@ class Kernel(Values):
                 visit(c)
             if (counts[n] > 1 or slot is not None) and not is_boolean(n):
                 name = f"e{len(self.at)}"
-                text = self.printer().value(self.rewritten(n), COMMON)
-                lines.append(f"const {self.dtype.ctype} {name} = {_bare_text(text)};")
+                text = _bare_text(self.printer().value(self.rewritten(n), COMMON))
                 self.at[n] = name
                 self.env[name] = (name, COMMON)
-                if slot is not None:
-                    lines.append(f"kept{slot}[k + j] = {name};")
+                if slot is None:
+                    found.compute.append(f"const {self.dtype.ctype} {name} = {text};")
+                else:
+                    found.idle.append((f"{self.dtype.ctype} {name}", "0"))
+                    found.compute.append(f"{name} = {text};")
+                    found.store.append(f"kept{slot}[k + j] = {name};")
 
         for r in roots:
             visit(r)
         texts = {r: self.printer().value(self.rewritten(r), COMMON) for r in roots}
         self.at = before
-        return lines, texts
+        return found, texts
 
     # Passes --------------------------------------------------------------------------------------
 
@@ -283,8 +315,8 @@ class Kernel(Values):
         ctype, code = self.dtype.ctype, self.compute
         count = len(reductions)
         many = self.few * (4 if count == 1 else 2)
-        lines, texts = self.elements(roots, when)
-        lanes, element, fold, after = [], list(lines), [], []
+        element, texts = self.elements(roots, when)
+        lanes, fold, after = [], [], []
         for q, (r, root) in enumerate(zip(reductions, roots, strict=True)):
             assert isinstance(r, Call)
             kind, identity, wide = KINDS[r.fn]
@@ -294,20 +326,21 @@ class Kernel(Values):
                 f"{ctype} a{q}[{many}];", f"for (int j = 0; j < {many}; ++j) {{",
                 f"    a{q}[j] = {identity};", "}",
             ]  # fmt: skip
-            text = _bare_text(texts[root])
-            element.append(f"a{q}[j] = {_combined(kind, f'a{q}[j]', text, code)};")
-            part = f"ops_fold_{kind}_{code}(a{q}, {many})"
+            element.idle.append((f"{ctype} v{q}", identity))
+            element.compute.append(f"v{q} = {_bare_text(texts[root])};")
+            element.store.append(f"a{q}[j] = {_combined(kind, f'a{q}[j]', f'v{q}', code)};")
+            part = f"OPS_ROWS_FOLDED({kind}_{code}, a{q}, n, {many}, {self.few})"
             fold.append(f"{name} = {_combined(kind, name, part, code)};")
-            value = f"{name} / (double)n" if r.fn == "mean" else name
+            value = f"OPS_ROWS_MEAN_{code}({name}, n)" if r.fn == "mean" else name
             self.at[r] = f"t{len(self.at)}"
             self.env[self.at[r]] = (self.at[r], COMMON)
             after.append(f"const {ctype} {self.at[r]} = ({ctype})({value});")
         walk = self.walk("from", "to", many, element)
         return Pass(tuple(before), tuple(lanes), walk, tuple(fold), tuple(after))
 
-    def walk(self, start: str, end: str, many: int, element: Sequence[str]) -> tuple[str, ...]:
+    def walk(self, start: str, end: str, many: int, element: Element) -> tuple[str, ...]:
         """Loops over [start, end): full sets of lanes, then a vector at a time, the rest idle."""
-        read = any("(at + j)" in line for line in element)
+        read = any("(at + j)" in line for line in element.compute)
         at = ["    const int32_t at = (int32_t)k;"] if read else []
         return (
             f"int64_t k = {start};",
@@ -315,7 +348,7 @@ class Kernel(Values):
             *at,
             "    OPS_VECTORIZE",
             f"    for (int j = 0; j < {many}; ++j) {{",
-            *(f"        {line}" for line in element),
+            *(f"        {line}" for line in element.whole()),
             "    }",
             "}",
             f"for (; k < {end}; k += {self.few}) {{",
@@ -323,9 +356,7 @@ class Kernel(Values):
             *at,
             "    OPS_VECTORIZE",
             f"    for (int j = 0; j < {self.few}; ++j) {{",
-            "        if (j < left) {",
-            *(f"            {line}" for line in element),
-            "        }",
+            *(f"        {line}" for line in element.partial()),
             "    }",
             "}",
         )
@@ -341,10 +372,10 @@ class Kernel(Values):
                 before += self.singles([o.value])
                 text = _bare_text(self.printer().value(self.rewritten(o.value), COMMON))
                 before.append(f"*p_{o.name} = {text};")
-        lines, texts = self.elements([v for _, v in loop], when)
+        element, texts = self.elements([v for _, v in loop], when)
         for o, v in loop:
             sign = "+=" if o.layout == COLUMN else "="
-            lines.append(f"p_{o.name}[k + j] {sign} {_bare_text(texts[v])};")
+            element.compute.append(f"p_{o.name}[k + j] {sign} {_bare_text(texts[v])};")
         after = []
         for o, at, v in patches:
             place = self.env[at.id][0] if isinstance(at, Name) else ""
@@ -359,11 +390,11 @@ class Kernel(Values):
                 f"if ((uint64_t){place} < (uint64_t)n) {{",
                 f"    p_{o.name}[{place}] {sign} {text};", "}",
             ]  # fmt: skip
-        walk = self.walk("0", "n", 2 * self.few, lines) if loop else ()
+        walk = self.walk("0", "n", 2 * self.few, element) if loop else ()
         return before, walk, tuple(after)
 
 
-def _counts(roots: Sequence[Node], inside: object) -> dict[Node, int]:
+def _counts(roots: Sequence[Node]) -> dict[Node, int]:
     """How often each part is read by others (once more for a root)."""
     counts: dict[Node, int] = {}
 

@@ -34,7 +34,8 @@ _SYMBOLS = {
 _NAMES = {"inf": r"\infty", "pi": r"\pi", "alpha": r"\alpha", "beta": r"\beta", "lambd": r"\lambda"}
 _BINARY = {
     "+": (_SUM, "+"), "-": (_SUM, "-"), "*": (_PRODUCT, r"\,"), "@": (_PRODUCT, r"\,"),
-    "%": (_PRODUCT, r" \bmod "), "&": (_SUM, r"\wedge"), "|": (_SUM, r"\vee"), "^": (_SUM, r"\oplus"),
+    "%": (_PRODUCT, r" \bmod "), "&": (_SUM, r"\wedge"), "|": (_SUM, r"\vee"),
+    "^": (_SUM, r"\oplus"),
     "<<": (_SUM, r"\ll"), ">>": (_SUM, r"\gg"),
 }  # fmt: skip
 

@@ -94,8 +94,10 @@ def index_put_at(
     return out
 
 
-def nonzero(input: Array) -> Array:
+def nonzero(input: Array, as_tuple: bool = False) -> Array:
     """Positions, one row an element; a scalar has positions without coordinates."""
+    if as_tuple:
+        return tuple(np.nonzero(np.atleast_1d(input)))
     if input.ndim == 0:
         return np.zeros((int(input != 0), 0), np.int64)
     return np.argwhere(input)
@@ -120,7 +122,7 @@ def along(input: Array, like: Array, dim: int) -> Array:
 def rms_norm(
     input: Array, normalized_shape: Sequence[int], weight: Array | None, eps: float | None
 ) -> Array:
-    """input / sqrt(mean of squares + eps) * weight; without eps the dtype's own, which is lost here."""
+    """input / sqrt(mean of squares + eps) * weight; the default eps is the dtype's own."""
     if eps is None:
         return _unknown()
     dims = tuple(range(input.ndim - len(normalized_shape), input.ndim))

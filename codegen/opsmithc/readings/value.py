@@ -30,7 +30,7 @@ from ..opdef import (
     View,
 )  # fmt: skip
 from ..reader import literal
-from . import index, reference, view
+from . import index, reference, shapes, view
 from .np import evaluate_np
 
 Array = Any
@@ -91,7 +91,8 @@ class Values:
             case Body():
                 return self._body(op, env)
             case Compose(function=name) | Reference(function=name):
-                fn = getattr(reference, name.rpartition(".")[2], None)
+                short = name.rpartition(".")[2]
+                fn = getattr(reference, short, None) or getattr(shapes, short, None)
                 if fn is None:
                     raise NoValue(f"readings/reference.py has no '{name}'")
                 found = fn(**env)

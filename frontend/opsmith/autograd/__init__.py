@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 
+from .engine import backward, grad
+from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-from .engine import backward, grad
-from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 
 _LAZY = ("anomaly", "forward_ad", "function", "functional", "grad_mode", "graph", "hooks", "profiler")
 _LATE = {

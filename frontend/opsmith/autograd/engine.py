@@ -7,17 +7,17 @@ pass needs no recursion however long the graph.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
-
 import heapq
 from _thread import allocate_lock
 
 from .._boundary import lib, raise_status, take_status
 from .._core import Leaf, Size, Tensor, freed, grad_enabled, make, steal, wrap
 from .hooks import Hooked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
 _accumulate = lib.ops_accumulate
 _drop = lib.ops_drop

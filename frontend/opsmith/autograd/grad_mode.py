@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
+from .._boundary import lib
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-import functools
-
-from .._boundary import lib
 
 GENERATOR = 0x20  # inspect.CO_GENERATOR, without importing inspect
 

@@ -6,13 +6,13 @@ them, equal to every other object around the same list.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 
 from .._core import Leaf, freed
 from .hooks import RemovableHandle, hook_leaf, hooked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _CLASSES: dict[str, type[Node]] = {}
 

@@ -7,16 +7,16 @@ run unrecorded.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
 import weakref
 
 from .._boundary import lib
 from .._core import Leaf, Tensor, grad_enabled, steal, wrap
 from ..utils.hooks import HookTable, RemovableHandle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 
 class Hooked:

@@ -7,13 +7,13 @@ from the base when it is used next.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 
 from .._boundary import lib
 from .._core import Leaf, Tensor, attach, grad_enabled, raw, seq
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def rebase_view(t: Tensor, node: list[Any]) -> Tensor:

@@ -7,7 +7,6 @@ from typing import Any
 from .. import _functions as f
 from .._core import Tensor, named_tuple, write_out
 from .._create import tensor
-from .._dtypes import float64
 
 _MAX = named_tuple("max", ("values", "indices"))
 _MIN = named_tuple("min", ("values", "indices"))
@@ -85,5 +84,5 @@ def nan_to_num(input: Tensor, nan: float | None = None, posinf: float | None = N
         0.0 if nan is None else nan, limits.max if posinf is None else posinf,
         limits.min if neginf is None else neginf,
     )  # fmt: skip
-    found = f.nan_to_num_values(input, *(tensor(v, dtype=float64) for v in values))
+    found = f.nan_to_num_values(input, *(tensor(v, dtype=input.dtype) for v in values))
     return found if out is None else write_out(out, found)

@@ -282,7 +282,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
         raise RuntimeError(f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}")
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
-    return f.vector_norm(f.sub(f.unsqueeze(x1, -2), f.unsqueeze(x2, -3)), p, (-1,))
+    apart = f.sub(f.unsqueeze(x1, -2), f.unsqueeze(x2, -3))
+    return f.vector_norm(apart, p, (-1,)) if x1.shape[-1] else f.sum(apart, (-1,))
 
 
 def multi_dot(tensors: Sequence[Tensor]) -> Tensor:

@@ -16,10 +16,12 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None
     if input.ndim == 0:
         raise RuntimeError("diff expects input to be at least one-dimensional")
     d = wrap_dim(dim, input.ndim)
-    parts = [t for t in (prepend, input, append) if t is not None]
-    out = f.cat(parts, d) if len(parts) > 1 else input
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
+    if n == 0:
+        return input
+    parts = [t for t in (prepend, input, append) if t is not None]
+    out = f.cat(parts, d) if len(parts) > 1 else input
     for _ in range(min(n, out.shape[d])):
         size = out.shape[d]
         after, before = f.narrow(out, d, 1, size - 1), f.narrow(out, d, 0, size - 1)
@@ -85,7 +87,7 @@ def cov(input: Tensor, correction: int = 1, fweights: Tensor | None = None, awei
     other = centred if weights is None else f.mul(centred, weights)
     norm = max(total - correction, 0)
     out = f.true_divide(f.mm(centred, f.mT(other)), norm)
-    return f.reshape(out, ()) if input.ndim < 2 else out
+    return f.reshape(out, ()) if rows.shape[0] == 1 else out
 
 
 def corrcoef(input: Tensor) -> Tensor:
@@ -106,12 +108,12 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
         raise RuntimeError("N must be non-negative.")
     base = x if x.dtype is not bool_ else x.to(int64)
     base = base if base.dtype.is_floating_point else base.to(int64)
-    powers = [ones(x.shape[0], dtype=base.dtype)]
+    powers = [ones(x.shape[0], dtype=base.dtype, device=x.device)]
     for _ in range(n - 1):
         powers.append(f.mul(powers[-1], base))
     powers = powers[:n]
     if not n:
-        return ones(x.shape[0], 0, dtype=base.dtype)
+        return ones(x.shape[0], 0, dtype=base.dtype, device=x.device)
     return f.stack(powers if increasing else powers[::-1], 1)
 
 

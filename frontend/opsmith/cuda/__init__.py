@@ -7,16 +7,16 @@ there is none.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
-
 import contextlib
 import importlib
 from functools import cache
 
 from .._boundary import check, ffi
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
 
 @cache

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import weakref
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-import itertools
-import weakref
 
 __all__ = ["HookTable", "RemovableHandle"]
 

@@ -125,6 +125,15 @@ OPS_ROWS_VECTOR(double, f64, int64_t, 2)
         return COMBINE(ops_f64x2, ops_f64b2, v2, s2)[0];                                          \
     }
 
+/* Short rows fill one vector of the lanes only. */
+#define OPS_ROWS_FOLDED(kind, a, n, many, few)                                                    \
+    ((n) < (many) ? ops_fold_##kind(a, few) : ops_fold_##kind(a, many))
+
+/* A total over n. In f32 the product with the rounded 1 / n, in double, is as good as the quotient
+ * and does not wait for it: the reciprocal is the same for every row. */
+#define OPS_ROWS_MEAN_f64(total, n) ((total) / (double)(n))
+#define OPS_ROWS_MEAN_f32(total, n) ((total) * (1.0 / (double)(n)))
+
 OPS_ROWS_FOLD(sum, OPS_ROWS_SUM)
 OPS_ROWS_FOLD(prod, OPS_ROWS_PROD)
 OPS_ROWS_FOLD(amax, OPS_ROWS_AMAX)
