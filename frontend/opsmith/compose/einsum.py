@@ -8,6 +8,7 @@ operand has are summed, and what is left is contracted two operands at a time, e
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -40,10 +41,16 @@ def einsum(equation: Any, operands: tuple[Any, ...]) -> Tensor:
                            "einsum(): more operands were provided than specified in the equation")  # fmt: skip
     if len(inputs) > len(tensors):
         raise RuntimeError("einsum(): fewer operands were provided than specified in the equation")
-    labels = [_labels(s, t.ndim, k) for k, (s, t) in enumerate(zip(inputs, tensors, strict=True))]
-    wanted = _output(output, labels)
+    labels, wanted = _parse(tuple(inputs), output, tuple([t.ndim for t in tensors]))
     _check_sizes(tensors, labels)
     return _contract([_diagonals(t, ls) for t, ls in zip(tensors, labels, strict=True)], wanted)
+
+
+@lru_cache(256)
+def _parse(inputs: tuple[str, ...], output: str | None, ranks: tuple[int, ...]) -> tuple[list[Labels], Labels]:
+    """The labels of every operand and of the result."""
+    labels = [_labels(s, n, k) for k, (s, n) in enumerate(zip(inputs, ranks, strict=True))]
+    return labels, _output(output, labels)
 
 
 def _letters(sublist: Sequence[Any]) -> str:

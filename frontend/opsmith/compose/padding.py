@@ -66,7 +66,7 @@ def _check(input: Tensor, dim: int, n: int, before: int, after: int, mode: str) 
         )
     if mode == "circular" and (before > n or after > n):
         raise RuntimeError("Padding value causes wrapping around more than once.")
-    if mode == "circular" and n + min(before, 0) + min(after, 0) <= 0:
+    if mode == "circular" and n + min(before, 0) + min(after, 0) <= 0 < max(before, after):
         raise RuntimeError("Negative padding value is resulting in an empty dimension")
 
 
