@@ -294,8 +294,6 @@ def backward_texts(
     if _has_list(record):  # as many as the list has items: all but what is saved, see the engine
         edges = -1 - len(record.saved)
     outputs = len(differentiable_outputs(derived.op))
-    counts = f"{edges}, {outputs}" if outputs > 1 else f"{edges}"
-    outputs = len(differentiable_outputs(derived.op))
     more = f", {outputs}" if outputs > 1 else ""
     attached = f'attach(b_{name}, r_{name}, "{derived.op.name}", {edges}{more})'
     return [*recorded, *raw, attached, ""]
@@ -386,9 +384,6 @@ def _recorded(record: Record, suffix: str) -> list[str]:
             lines.append(f"    {safe(name)} = {record.at(name)}")
     if isinstance(op.meaning, Reduce):
         lines += _unreduce(record)
-    elif len(outputs) > 1:  # an output that nobody used has no cotangent
-        for c in (cotangent(op, o) for o in outputs):
-            lines.append(f"    {c} = number(0.0) if {c} is None else {c}")
     single = len(record.grads) == 1
     values = []
     for g in record.grads:
@@ -417,17 +412,13 @@ def _unreduce(record: Record) -> list[str]:
     dim = "dim" if "dim" in params else "None"
     keepdim = "keepdim" if "keepdim" in params else "False"
     read = {n for g in record.grads for n in names(g.formula)}
-    outputs = differentiable_outputs(op)
     lines = [
         f"    {name} = unreduce({name}, {SHAPE}, {dim}, {keepdim})"
         for name in (
-            *(cotangent(op, o) for o in outputs),
+            *(cotangent(op, o) for o in differentiable_outputs(op)),
             *(o for o in op.schema.outputs if o in read),
         )
     ]
-    if len(outputs) > 1:  # an output that nobody used has no cotangent
-        for k, c in enumerate(cotangent(op, o) for o in outputs):
-            lines[k] = f"    {c} = number(0.0) if {c} is None else {lines[k].partition(' = ')[2]}"
     if "n" in read:
         lines.insert(0, f"    count = reduced_count({SHAPE}, {dim})")
     if "i" in read:

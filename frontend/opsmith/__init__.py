@@ -82,7 +82,7 @@ _LAZY = (
 )  # fmt: skip
 _LATE = {  # functions of modules that load on first touch
     "set_printoptions": "_print", "save": "serialization", "load": "serialization",
-    "finfo": "_numeric", "iinfo": "_numeric", "broadcast_shapes": "compose.shapes",
+    "finfo": "_numeric", "iinfo": "_numeric", "broadcast_shapes": "compose.grids",
 }  # fmt: skip
 
 

@@ -682,6 +682,12 @@ def copy_of(t: Tensor) -> Tensor:
 
 def assign(t: Tensor, value: Tensor) -> Tensor:
     """Write the result of a functional op into ``t`` (the in-place form of compositions)."""
+    have, want = value.dtype, t.dtype
+    if have.kind_rank > want.kind_rank:
+        raise RuntimeError(
+            f"result type {SCALAR_TYPE_NAMES[have.code]} can't be cast to the desired output type "
+            f"{SCALAR_TYPE_NAMES[want.code]}"
+        )
     return t.copy_(value)
 
 

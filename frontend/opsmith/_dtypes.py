@@ -11,11 +11,14 @@ if TYPE_CHECKING:
 class dtype:
     """The type of a tensor's elements, e.g. ``opsmith.float32``."""
 
-    __slots__ = ("_name", "code", "itemsize", "is_floating_point", "is_signed", "is_complex", "numpy")
+    __slots__ = (
+        "_name", "code", "is_complex", "is_floating_point", "is_signed", "itemsize", "kind_rank", "numpy",
+    )  # fmt: skip
 
     def __init__(self, name: str, code: int, itemsize: int, kind: str, signed: bool, numpy: str) -> None:
         self._name, self.code, self.itemsize, self.numpy = name, code, itemsize, numpy
         self.is_floating_point = kind == "float"
+        self.kind_rank = ("bool", "int", "float").index(kind)  # a result may go to no lower kind
         self.is_complex = False
         self.is_signed = signed
 

@@ -18,36 +18,45 @@ def _result(out: Any, value: Tensor) -> Tensor:
     return value if out is None else write_out(out, value)
 
 
-def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None,  # noqa: A002
-                out: Any = None) -> Tensor:  # fmt: skip
+def vector_norm(
+    x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *,
+    dtype: Any = None, out: Any = None,
+) -> Tensor:  # fmt: skip
     """The ord-norm of vectors along ``dim`` (a dim or several, flattened); None takes all."""
     dims = dim if dim is None or isinstance(dim, int) else tuple(dim)
     return _result(out, f.vector_norm(x, ord, dims, keepdim, dtype=dtype))
 
 
-def matrix_norm(A: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keepdim: bool = False, *,  # noqa: A002, N803
-                dtype: Any = None, out: Any = None) -> Tensor:  # fmt: skip
+def matrix_norm(
+    A: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keepdim: bool = False, *,
+    dtype: Any = None, out: Any = None,
+) -> Tensor:  # fmt: skip
     """Norms of matrices in two dims: 'fro', 1, -1, inf and -inf.
 
     Raises:
         NotImplementedError: for the orders that need singular values (2, -2 and 'nuc').
     """
-    from .compose.shapes import wrap_dim
+    from .compose.arguments import wrap_dim
 
     if A.ndim < 2:
-        raise RuntimeError("linalg.matrix_norm: The input tensor A must have at least 2 dimensions.")
+        raise RuntimeError(
+            "linalg.matrix_norm: The input tensor A must have at least 2 dimensions."
+        )
     if len(dim) != 2:
         raise RuntimeError("linalg.matrix_norm: dim must be a 2-tuple")
     rows, columns = (wrap_dim(d, A.ndim) for d in dim)
     if rows == columns:
         raise RuntimeError(f"linalg.matrix_norm: dims must be different. Got ({dim[0]}, {dim[1]})")
     if dtype is not None:
-        A = A.to(dtype)  # noqa: N806
+        A = A.to(dtype)
     if ord == "fro":
         return _result(out, f.vector_norm(A, 2, (rows, columns), keepdim))
     if ord not in (1, -1, float("inf"), float("-inf")):
         if ord in (2, -2, "nuc"):
-            raise NotImplementedError(f"linalg.matrix_norm: order {ord!r} needs singular values, which are not supported yet")
+            raise NotImplementedError(
+                f"linalg.matrix_norm: order {ord!r} needs singular values, which are not "
+                "supported yet"
+            )
         raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
     along, other = (rows, columns) if abs(ord) == 1 else (columns, rows)
     sums = f.sum(f.abs(A), (along,), True)
@@ -57,15 +66,22 @@ def matrix_norm(A: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keep
     return _result(out, found if keepdim else f.squeeze(found, (rows, columns)))
 
 
-def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None,  # noqa: A002, N803
+def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None,
          out: Any = None) -> Tensor:  # fmt: skip
     """A vector norm, or with an ord and two dims (or a matrix) a matrix norm."""
     if isinstance(dim, int):
         dim = (dim,)
+    if dim is not None and len(dim) not in (1, 2):
+        raise RuntimeError(
+            f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dim)}"
+        )
     if ord is not None and (len(dim) == 2 if dim is not None else A.ndim == 2):
         return matrix_norm(A, ord, (-2, -1) if dim is None else dim, keepdim, dtype=dtype, out=out)
     if isinstance(ord, str):
-        raise RuntimeError(f"linalg.norm: If ord is a str, dim must be a 2-tuple or A must be a matrix. Got ord={ord!r}")
+        raise RuntimeError(
+            "linalg.norm: If ord is a str, dim must be a 2-tuple or A must be a matrix. Got "
+            f"ord={ord!r}"
+        )
     if ord is not None and dim is None and A.ndim != 1:
         raise RuntimeError(
             "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got "
@@ -91,12 +107,14 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
     return _result(out, f.sum(f.mul(x, y), (dim,)))
 
 
-def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:  # noqa: N803
+def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
     """A square matrix multiplied with itself, by repeated squaring; ``n`` is not negative."""
     if A.ndim < 2 or A.shape[-1] != A.shape[-2]:
         raise RuntimeError("linalg.matrix_power: A must be batches of square matrices")
     if n < 0:
-        raise NotImplementedError("linalg.matrix_power: negative powers need inverses, which are not supported yet")
+        raise NotImplementedError(
+            "linalg.matrix_power: negative powers need inverses, which are not supported yet"
+        )
     from ._ranges import eye
 
     if n == 0:
@@ -115,17 +133,17 @@ def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:  # noqa: N803
 matmul = f.matmul
 
 
-def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:  # noqa: N803
+def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """The diagonals of matrices, as views."""
     return f.diagonal(A, offset, dim1, dim2)
 
 
-def vander(x: Tensor, *, N: int | None = None) -> Tensor:  # noqa: N803
+def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     """Powers of a vector's elements, as rows, the lowest first."""
     return f.vander(x, N, increasing=True)
 
 
 __all__ = [
-    "cross", "diagonal", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "vander", "vecdot",
-    "vector_norm",
+    "cross", "diagonal", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "vander",
+    "vecdot", "vector_norm",
 ]  # fmt: skip

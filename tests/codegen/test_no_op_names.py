@@ -21,7 +21,7 @@ LANGUAGE = {
     "where", "sum", "mean", "prod", "amax", "amin", "any", "all", "max", "min", "argmax", "argmin",
     "size", "numel", "count", "len", "abs", "floor", "ceil", "slice", "select", "squeeze",
     "reshape", "permute", "narrow", "diagonal", "unfold", "split", "broadcast", "dense", "view",
-    "round", "neg",
+    "round", "neg", "along", "positions",
     "T", "H", "mT", "mH", "div", *KEYS,
 }  # fmt: skip
 

@@ -35,11 +35,11 @@ def vectorize(fn: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
-def _precise(name: str) -> Callable[[float], float]:
-    def fn(x: float) -> float:
+def _precise(name: str) -> Callable[..., float]:
+    def fn(*x: float) -> float:
         from . import mp  # rows without a NumPy function are rare: pay for mpmath only then
 
-        return float(mp.READING.function(name, 0)(mp.mpf(x)))
+        return float(mp.READING.function(name, 0)(*map(mp.mpf, x)))
 
     return fn
 
@@ -47,6 +47,7 @@ def _precise(name: str) -> Callable[[float], float]:
 _NAMES = {
     "np": np, "math": math, "vectorize": vectorize, "erfinv": _precise("erfinv"),
     "digamma": _precise("digamma"), "trigamma": _precise("trigamma"),
+    "polygamma": _precise("polygamma"),
 }  # fmt: skip
 
 

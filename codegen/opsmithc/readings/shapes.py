@@ -127,7 +127,7 @@ def roll(input: Array, shifts: Sequence[int], dims: Sequence[int] = ()) -> Array
 
 def rot90(input: Array, k: int = 1, dims: Sequence[int] = (0, 1)) -> Array:
     """Turned by right angles."""
-    return np.rot90(input, k, tuple(dims))
+    return np.rot90(input, k, (dims[0], dims[1]))
 
 
 def tril(input: Array, diagonal: int = 0) -> Array:
@@ -417,7 +417,7 @@ def bincount(input: Array, weights: Array | None = None, minlength: int = 0) -> 
     return np.bincount(input, weights, minlength)
 
 
-def histc(input: Array, bins: int = 100, min: float = 0, max: float = 0) -> Array:  # noqa: A002
+def histc(input: Array, bins: int = 100, min: float = 0, max: float = 0) -> Array:
     """How many fall into each interval."""
     ends = (float(input.min()), float(input.max())) if min == max else (float(min), float(max))
     return np.histogram(input, bins, ends)[0]
@@ -467,7 +467,9 @@ def norm(
     input: Array, p: Any = 2, dim: Sequence[int] | None = None, keepdim: bool = False, **_: Any
 ) -> Array:
     """The p-norm."""
-    return _norm(input, 2 if p in (None, "fro") else p, None if dim is None else tuple(dim), keepdim)
+    return _norm(
+        input, 2 if p in (None, "fro") else p, None if dim is None else tuple(dim), keepdim
+    )
 
 
 def dist(input: Array, other: Array, p: Any = 2) -> Array:
@@ -475,14 +477,14 @@ def dist(input: Array, other: Array, p: Any = 2) -> Array:
     return _norm(input - other, p)
 
 
-def max(  # noqa: A001
+def max(
     input: Array, dim: int | None = None, keepdim: bool = False, *, other: Array | None = None
 ) -> Any:
     """The largest, of all, of lines or of two."""
     return _extreme(input, dim, keepdim, other, np.argmax, np.maximum)
 
 
-def min(  # noqa: A001
+def min(
     input: Array, dim: int | None = None, keepdim: bool = False, *, other: Array | None = None
 ) -> Any:
     """The smallest, of all, of lines or of two."""
@@ -580,7 +582,7 @@ def corrcoef(input: Array) -> Array:
     return np.corrcoef(input)
 
 
-def vander(x: Array, N: int | None = None, *, increasing: bool = False) -> Array:  # noqa: N803
+def vander(x: Array, N: int | None = None, *, increasing: bool = False) -> Array:
     """Powers as rows."""
     return np.vander(x, N, increasing)
 

@@ -12,18 +12,24 @@ _MAX = named_tuple("max", ("values", "indices"))
 _MIN = named_tuple("min", ("values", "indices"))
 
 
-def max(input: Tensor, dim: Any = None, keepdim: bool = False, other: Any = None, out: Any = None) -> Any:  # noqa: A001
+def max(
+    input: Tensor, dim: Any = None, keepdim: bool = False, other: Any = None, out: Any = None
+) -> Any:
     """``max(x)``, ``max(x, dim)`` or ``max(x, y)``."""
     return _extreme(input, dim, keepdim, other, out, f.max_all, f.max_dim, f.maximum, _MAX)
 
 
-def min(input: Tensor, dim: Any = None, keepdim: bool = False, other: Any = None, out: Any = None) -> Any:  # noqa: A001
+def min(
+    input: Tensor, dim: Any = None, keepdim: bool = False, other: Any = None, out: Any = None
+) -> Any:
     """``min(x)``, ``min(x, dim)`` or ``min(x, y)``."""
     return _extreme(input, dim, keepdim, other, out, f.min_all, f.min_dim, f.minimum, _MIN)
 
 
-def _extreme(input: Tensor, dim: Any, keepdim: bool, other: Any, out: Any, of_all: Any, along: Any, of_two: Any,
-             result: Any) -> Any:  # fmt: skip
+def _extreme(
+    input: Tensor, dim: Any, keepdim: bool, other: Any, out: Any, of_all: Any, along: Any,
+    of_two: Any, result: Any,
+) -> Any:  # fmt: skip
     if other is None and isinstance(dim, Tensor):  # whatever it holds
         dim, other = None, dim
     if other is not None:
@@ -32,14 +38,18 @@ def _extreme(input: Tensor, dim: Any, keepdim: bool, other: Any, out: Any, of_al
     return found if out is None else write_out(out, found)
 
 
-def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+def norm(
+    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None
+) -> Tensor:
     """The p-norm over dims; 'fro' is the 2-norm."""
     if not isinstance(input, Tensor):
         raise TypeError(f"norm(): argument 'input' must be Tensor, not {type(input).__name__}")
     if p is None or p == "fro":
         p = 2
     elif p == "nuc" or isinstance(p, str):
-        raise NotImplementedError(f"norm: p='{p}' needs singular values, which are not supported yet")
+        raise NotImplementedError(
+            f"norm: p='{p}' needs singular values, which are not supported yet"
+        )
     if dim is not None and not isinstance(dim, int):
         dim = tuple(dim)
     return f.vector_norm(input, p, dim, keepdim, dtype=dtype)
@@ -50,12 +60,24 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     return f.vector_norm(f.sub(input, other), p)
 
 
-def var_mean(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, correction: Any = None) -> Any:
+def var_mean(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    correction: Any = None,
+) -> Any:
     """Variance and mean."""
     return f.var(input, **_options(dim, unbiased, keepdim, correction)), _mean(input, dim, keepdim)
 
 
-def std_mean(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, correction: Any = None) -> Any:
+def std_mean(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    correction: Any = None,
+) -> Any:
     """Standard deviation and mean."""
     return f.std(input, **_options(dim, unbiased, keepdim, correction)), _mean(input, dim, keepdim)
 

@@ -1,7 +1,7 @@
 """Sums of products: einsum and what is made of products of all pairs.
 
-The planner of ``einsum``: labels that repeat within an operand become diagonals, labels that only one
-operand has are summed, and what is left is contracted two operands at a time, each pair as one
+The planner of ``einsum``: labels that repeat within an operand become diagonals, labels that only
+one operand has are summed, and what is left is contracted two operands at a time, each pair as one
 (batched) matrix product. With more than two operands the pair whose result is smallest goes first.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import _functions as f
 from .._core import Tensor
-from .shapes import ints_of, unpacked, wrap_dim
+from .arguments import ints_of, unpacked, wrap_dim
 
 Labels = tuple[Any, ...]  # letters; dims of an ellipsis are numbers from the last, -1, -2, ..
 Term = tuple[Tensor, Labels]
@@ -35,19 +35,20 @@ def einsum(equation: Any, operands: tuple[Any, ...]) -> Tensor:
         output = None if output is None else _letters(output)
     if not tensors:
         raise RuntimeError("einsum(): must provide at least one operand")
-    if len(inputs) < len(tensors):
-        raise RuntimeError("einsum(): fewer operands were provided than specified in the equation"
-                           if len(inputs) > len(tensors) else
-                           "einsum(): more operands were provided than specified in the equation")  # fmt: skip
-    if len(inputs) > len(tensors):
-        raise RuntimeError("einsum(): fewer operands were provided than specified in the equation")
+    if len(inputs) != len(tensors):
+        word = "fewer" if len(inputs) > len(tensors) else "more"
+        raise RuntimeError(
+            f"einsum(): {word} operands were provided than specified in the equation"
+        )
     labels, wanted = _parse(tuple(inputs), output, tuple([t.ndim for t in tensors]))
     _check_sizes(tensors, labels)
     return _contract([_diagonals(t, ls) for t, ls in zip(tensors, labels, strict=True)], wanted)
 
 
 @lru_cache(256)
-def _parse(inputs: tuple[str, ...], output: str | None, ranks: tuple[int, ...]) -> tuple[list[Labels], Labels]:
+def _parse(
+    inputs: tuple[str, ...], output: str | None, ranks: tuple[int, ...]
+) -> tuple[list[Labels], Labels]:
     """The labels of every operand and of the result."""
     labels = [_labels(s, n, k) for k, (s, n) in enumerate(zip(inputs, ranks, strict=True))]
     return labels, _output(output, labels)
@@ -62,7 +63,9 @@ def _letters(sublist: Sequence[Any]) -> str:
         elif 0 <= s < 52:
             out += chr(s + 65) if s < 26 else chr(s + 71)
         else:
-            raise RuntimeError(f"einsum(): expected subscripts to be within range [0, 52), but got {s}")
+            raise RuntimeError(
+                f"einsum(): expected subscripts to be within range [0, 52), but got {s}"
+            )
     return out
 
 
@@ -71,15 +74,18 @@ def _labels(subscripts: str, ndim: int, k: int) -> Labels:
     for c in head + tail:
         if not (c.isalpha() and c.isascii()):
             raise RuntimeError(
-                f"einsum(): invalid subscript given at index {subscripts.index(c)} in the equation string, subscripts "
-                f"must be in [a-zA-Z]" if c != "." else
-                f"einsum(): found \'.\' for operand {k} that is not part of any ellipsis"
+                f"einsum(): invalid subscript given at index {subscripts.index(c)} in the "
+                "equation string, subscripts "
+                f"must be in [a-zA-Z]"
+                if c != "."
+                else f"einsum(): found '.' for operand {k} that is not part of any ellipsis"
             )
     named = len(head) + len(tail)
     if named > ndim or (named < ndim and not dots):
+        how = "is more than" if dots else "does not match"
         raise RuntimeError(
-            f"einsum(): the number of subscripts in the equation ({named}) "
-            f"{'is more than the number of dimensions' if dots else 'does not match the number of dimensions'} "
+            f"einsum(): the number of subscripts in the equation ({named}) {how} the number of "
+            "dimensions "
             f"({ndim}) for operand {k}" + ("" if dots else " and no ellipsis was given")
         )
     return (*head, *range(named - ndim, 0), *tail)
@@ -94,9 +100,14 @@ def _output(output: str | None, labels: Sequence[Labels]) -> Labels:
     head, found, tail = output.partition("...")
     for c in head + tail:
         if c not in every:
-            raise RuntimeError(f"einsum(): output subscript {c} does not appear in the equation for any input operand")
+            raise RuntimeError(
+                f"einsum(): output subscript {c} does not appear in the equation for any input "
+                "operand"
+            )
         if (head + tail).count(c) > 1:
-            raise RuntimeError(f"einsum(): output subscript {c} appears more than once in the output")
+            raise RuntimeError(
+                f"einsum(): output subscript {c} appears more than once in the output"
+            )
     return (*head, *(dots if found else ()), *tail)
 
 
@@ -107,7 +118,8 @@ def _check_sizes(tensors: Sequence[Tensor], labels: Sequence[Labels]) -> None:
             have, owner = sizes.get(x, (1, k))
             if s != 1 and have not in (1, s):
                 raise RuntimeError(
-                    f"einsum(): subscript {x} has size {s} for operand {k} which does not broadcast with previously "
+                    f"einsum(): subscript {x} has size {s} for operand {k} which does not "
+                    "broadcast with previously "
                     f"seen size {have}"
                 )
             sizes[x] = (s, k) if have == 1 else (have, owner)
@@ -169,7 +181,10 @@ def _sum_out(term: Term, kept: set[Any]) -> Term:
 
 def _pair(a: Term, b: Term, kept: set[Any]) -> Term:
     """Product of two terms, summed over what both have and nobody else needs."""
-    size_a, size_b = dict(zip(a[1], a[0].shape, strict=True)), dict(zip(b[1], b[0].shape, strict=True))
+    size_a, size_b = (
+        dict(zip(a[1], a[0].shape, strict=True)),
+        dict(zip(b[1], b[0].shape, strict=True)),
+    )
     # A label of size 1 beside a larger one broadcasts: the operand does not have it.
     a = _drop(a, [x for x, s in size_a.items() if s == 1 and size_b.get(x, 1) != 1])
     b = _drop(b, [x for x, s in size_b.items() if s == 1 and size_a.get(x, 1) != 1])
@@ -208,7 +223,9 @@ def _ordered(t: Tensor, labels: Labels, order: Sequence[Any]) -> Tensor:
 def _spread(t: Tensor, labels: Labels, out: Labels) -> Tensor:
     """The operand with dims of size 1 for labels of ``out`` it does not have."""
     t = _ordered(t, labels, [x for x in out if x in labels])
-    return f.reshape(t, tuple(t.shape[_count(labels, out, k)] if x in labels else 1 for k, x in enumerate(out)))
+    return f.reshape(
+        t, tuple(t.shape[_count(labels, out, k)] if x in labels else 1 for k, x in enumerate(out))
+    )
 
 
 def _count(labels: Labels, out: Labels, k: int) -> int:
@@ -243,7 +260,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
                 f"{a.shape[d]} in dim {d} and second has size {b.shape[e]} in dim {e}"
             )
         labels_b[e] = labels_a[d]
-    kept = [x for k, x in enumerate(labels_a) if k not in first] + [x for k, x in enumerate(labels_b) if k not in second]
+    kept = [x for k, x in enumerate(labels_a) if k not in first] + [
+        x for k, x in enumerate(labels_b) if k not in second
+    ]
     return _contract([(a, tuple(labels_a)), (b, tuple(labels_b))], tuple(kept))
 
 
@@ -258,7 +277,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 
 
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
-    """The cross product of vectors of three along a dimension (without ``dim``: the first of size 3)."""
+    """Cross products of vectors of three along a dimension; by default the first of size 3."""
     if input.ndim != other.ndim:
         raise RuntimeError(
             f"inconsistent tensors dimensions input: {input.ndim} other: {other.ndim}"
@@ -272,11 +291,14 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
         d = wrap_dim(dim, input.ndim)
     if input.shape[d] != 3 or other.shape[d] != 3:
         raise RuntimeError(
-            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[d]} and {other.shape[d]}"
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[d]} and "
+            f"{other.shape[d]}"
         )
     x, y, z = (f.select(input, d, k) for k in range(3))
     u, v, w = (f.select(other, d, k) for k in range(3))
-    lines = [f.sub(f.mul(p, q), f.mul(r, s)) for p, q, r, s in ((y, w, z, v), (z, u, x, w), (x, v, y, u))]
+    lines = [
+        f.sub(f.mul(p, q), f.mul(r, s)) for p, q, r, s in ((y, w, z, v), (z, u, x, w), (x, v, y, u))
+    ]
     return f.stack(lines, d)
 
 
@@ -286,7 +308,9 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
         if t.ndim < 2:
             raise RuntimeError(f"cdist only supports at least 2D tensors, X{k} got: {t.ndim}D")
     if x1.shape[-1] != x2.shape[-1]:
-        raise RuntimeError(f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}")
+        raise RuntimeError(
+            f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}"
+        )
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
     apart = f.sub(f.unsqueeze(x1, -2), f.unsqueeze(x2, -3))
@@ -314,7 +338,8 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
         for i in range(n - length):
             j = i + length
             cost[i][j], cut[i][j] = min(
-                (cost[i][k] + cost[k + 1][j] + size[i] * size[k + 1] * size[j + 1], k) for k in range(i, j)
+                (cost[i][k] + cost[k + 1][j] + size[i] * size[k + 1] * size[j + 1], k)
+                for k in range(i, j)
             )
 
     def product(i: int, j: int) -> Tensor:

@@ -9,7 +9,7 @@ from .. import _functions as f
 from .._core import Tensor
 from .._create import tensor
 from .._dtypes import int64
-from .shapes import ints_of
+from .arguments import ints_of
 
 
 def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
@@ -19,7 +19,8 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
         raise RuntimeError(f"Padding length should be divisible by 2. Got {len(widths)}")
     if len(widths) // 2 > input.ndim:
         raise RuntimeError(
-            "Padding length should be less than or equal to two times the input dimension but got padding length "
+            "Padding length should be less than or equal to two times the input dimension but "
+            "got padding length "
             f"{len(widths)} and input of dimension {input.ndim}"
         )
     if mode == "constant":
@@ -57,11 +58,13 @@ def _check(input: Tensor, dim: int, n: int, before: int, after: int, mode: str) 
     shape = list(input.shape)
     if n + before + after < 0 or (n == 0 and before + after > 0):
         raise RuntimeError(
-            f"input (size: {n} at dimension {dim}) is too small for padding ({before}, {after}) in mode '{mode}'"
+            f"input (size: {n} at dimension {dim}) is too small for padding ({before}, {after}) "
+            f"in mode '{mode}'"
         )
     if mode == "reflect" and (before >= n or after >= n):
         raise RuntimeError(
-            "Argument #4: Padding size should be less than the corresponding input dimension, but got: padding "
+            "Argument #4: Padding size should be less than the corresponding input dimension, "
+            "but got: padding "
             f"({before}, {after}) at dimension {dim} of input {shape}"
         )
     if mode == "circular" and (before > n or after > n):
@@ -75,5 +78,3 @@ _SOURCES: dict[str, Callable[[int, int], int]] = {  # position in the input of p
     "replicate": lambda k, n: min(max(k, 0), n - 1),
     "circular": lambda k, n: k % n,
 }
-
-

@@ -8,7 +8,7 @@ from .. import _functions as f
 from .._core import Tensor
 from .._create import tensor, zeros
 from .._dtypes import bool_, float64, int32, int64, uint8
-from .shapes import common_shape, wrap_dim
+from .arguments import common_shape, wrap_dim
 
 
 def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
@@ -61,7 +61,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         return f.gather(f.reshape(input, (-1,)), 0, f.reshape(indices, (-1,)))
     if input.ndim != indices.ndim:
         raise RuntimeError(
-            "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
+            "torch.take_along_dim(): input and indices should have the same number of "
+            "dimensions, but got "
             f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
     d = wrap_dim(dim, input.ndim)
@@ -77,7 +78,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
 
 def _joined(a: list[int], b: list[int]) -> list[int]:
-    from .shapes import broadcast_shapes
+    from .grids import broadcast_shapes
 
     return list(broadcast_shapes(a, b))
 
@@ -110,36 +111,49 @@ def searchsorted(
 ) -> Tensor:  # fmt: skip
     """Where values would be inserted into sorted lines; before equals, or behind (``right``)."""
     if side not in (None, "left", "right"):
-        raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
+        raise RuntimeError(
+            f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}"
+        )
     if side == "left" and right:
         raise RuntimeError(
-            "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True"
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left "
+            "while right was True"
         )
     if not isinstance(input, Tensor):
         input = tensor(input)
         if sorted_sequence.ndim != 1:
-            raise RuntimeError("torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1")
+            raise RuntimeError(
+                "torch.searchsorted(): input value can be a scalar only when boundaries tensor "
+                "dimension is 1"
+            )
     if sorter is not None:
         if sorter.shape != sorted_sequence.shape:
             raise RuntimeError("torch.searchsorted(): boundary and sorter must have the same size")
         sorted_sequence = f.gather(sorted_sequence, -1, sorter)
     if sorted_sequence.dtype is not input.dtype and input.ndim:
         raise RuntimeError(
-            "torch.searchsorted(): input value tensor and boundary tensor should have same dtype, but got "
+            "torch.searchsorted(): input value tensor and boundary tensor should have same "
+            "dtype, but got "
             f"boundary tensor {sorted_sequence.dtype} and input value tensor {input.dtype}"
         )
     out = f.search(sorted_sequence, input, bool(right) or side == "right")
     return out.to(int32) if out_int32 else out
 
 
-def bucketize(input: Any, boundaries: Tensor, out_int32: bool = False, right: bool = False) -> Tensor:
+def bucketize(
+    input: Any, boundaries: Tensor, out_int32: bool = False, right: bool = False
+) -> Tensor:
     """The number of the interval between boundaries that each value falls into."""
     if boundaries.ndim != 1:
-        raise RuntimeError(f"bucketize(): boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})")
+        raise RuntimeError(
+            f"bucketize(): boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})"
+        )
     return searchsorted(boundaries, input, out_int32, right)
 
 
-def isin(elements: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False) -> Tensor:
+def isin(
+    elements: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False
+) -> Tensor:
     """Is each element among the test elements? By sorting those once."""
     a = elements if isinstance(elements, Tensor) else tensor(elements)
     b = test_elements if isinstance(test_elements, Tensor) else tensor(test_elements)
@@ -148,7 +162,11 @@ def isin(elements: Any, test_elements: Any, assume_unique: bool = False, invert:
         found = f.ne(a, a) if not a.dtype.is_floating_point else f.logical_and(f.ne(a, a), False)
     else:
         if a.dtype is not known.dtype:
-            common = f.add(a, f.reshape(known[:1], (1,) * max(a.ndim, 1))).dtype if a.dtype is not bool_ or known.dtype is not bool_ else bool_
+            common = (
+                f.add(a, f.reshape(known[:1], (1,) * max(a.ndim, 1))).dtype
+                if a.dtype is not bool_ or known.dtype is not bool_
+                else bool_
+            )
             a, known = a.to(common), known.to(common)
         known = f.sort(known)[0]
         at = f.clamp_max(f.search(known, a, False), known.numel() - 1)
@@ -179,12 +197,12 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     return f.index_add(zeros(size, dtype=weights.dtype), 0, input.to(int64), weights)
 
 
-def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:  # noqa: A002
+def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """How many elements fall into each of ``bins`` equal intervals between min and max."""
     if bins <= 0:
         raise RuntimeError("bins must be > 0")
     if not input.dtype.is_floating_point:
-        raise RuntimeError(f'"histogram_cpu" not implemented for \'{_type_name(input)}\'')
+        raise RuntimeError(f"\"histogram_cpu\" not implemented for '{_type_name(input)}'")
     x = f.reshape(input.detach(), (-1,))
     low, high = float(min), float(max)
     if low == high and x.numel():
@@ -217,7 +235,9 @@ def equal(input: Tensor, other: Tensor) -> bool:
     return bool(f.all(f.eq(input, other)).item())
 
 
-def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+def allclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> bool:
     """Are all elements close?"""
     if input.dtype is not other.dtype:
         raise RuntimeError(f"{_type_name(input)} did not match {_type_name(other)}")
@@ -228,5 +248,8 @@ def is_nonzero(input: Tensor) -> bool:
     """Is the only element not zero?"""
     n = input.numel()
     if n != 1:
-        raise RuntimeError(f"Boolean value of Tensor with {'no values' if n == 0 else 'more than one value'} is ambiguous")
+        raise RuntimeError(
+            f"Boolean value of Tensor with {'no values' if n == 0 else 'more than one value'} "
+            "is ambiguous"
+        )
     return bool(input.item())

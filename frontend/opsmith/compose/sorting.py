@@ -8,7 +8,7 @@ from typing import Any
 from .. import _functions as f
 from .._core import Tensor, named_tuple
 from .._create import tensor
-from .shapes import wrap_dim
+from .arguments import wrap_dim
 
 _MEDIAN = named_tuple("median", ("values", "indices"))
 _MODE = named_tuple("mode", ("values", "indices"))
@@ -56,17 +56,31 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
 _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
-def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, interpolation: str = "linear") -> Tensor:
+def quantile(
+    input: Tensor,
+    q: Any,
+    dim: int | None = None,
+    keepdim: bool = False,
+    interpolation: str = "linear",
+) -> Tensor:
     """The value below which a share q lies; NaN where there is one."""
     return _quantile(input, q, dim, keepdim, interpolation, False)
 
 
-def nanquantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, interpolation: str = "linear") -> Tensor:
+def nanquantile(
+    input: Tensor,
+    q: Any,
+    dim: int | None = None,
+    keepdim: bool = False,
+    interpolation: str = "linear",
+) -> Tensor:
     """``quantile`` of what is not NaN."""
     return _quantile(input, q, dim, keepdim, interpolation, True)
 
 
-def _quantile(input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str, skip: bool) -> Tensor:
+def _quantile(
+    input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str, skip: bool
+) -> Tensor:
     name = "nanquantile" if skip else "quantile"
     if input.numel() == 0:
         raise RuntimeError(f"{name}() input tensor must be non-empty")
@@ -74,7 +88,8 @@ def _quantile(input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolati
         raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
     if interpolation not in _INTERPOLATIONS:
         raise RuntimeError(
-            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
+            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, "
+            f"but got {interpolation}"
         )
     if isinstance(q, Tensor):
         if q.ndim > 1:
@@ -84,8 +99,10 @@ def _quantile(input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolati
     else:
         q = tensor(float(q), dtype=input.dtype)
     if not q.is_meta and not all(0 <= v <= 1 for v in f.reshape(q.detach(), (-1,)).tolist()):
-        raise RuntimeError(f"{name}() q {'values must be' if q.ndim else 'value must be'} in the range [0, 1]"
-                           + ("" if q.ndim else f" but got {q.item():g}"))  # fmt: skip
+        found = "values must be in the range [0, 1]"
+        if q.ndim == 0:
+            found = f"value must be in the range [0, 1] but got {q.item():g}"
+        raise RuntimeError(f"{name}() q {found}")
     ndim = input.ndim
     if dim is None:
         lines, kept = f.reshape(input, (-1,)), [1] * ndim
@@ -125,7 +142,9 @@ def _at(ordered: Tensor, rank: Tensor, interpolation: str) -> Tensor:
     if interpolation == "higher":
         return high
     low = f.gather(ordered, -1, below.to(int64))
-    weight = f.add(f.mul(rank, 0), 0.5) if interpolation == "midpoint" else f.sub(rank, below.detach())
+    weight = (
+        f.add(f.mul(rank, 0), 0.5) if interpolation == "midpoint" else f.sub(rank, below.detach())
+    )
     return f.lerp(low, high, weight)
 
 
@@ -133,7 +152,7 @@ def _at(ordered: Tensor, rank: Tensor, interpolation: str) -> Tensor:
 
 
 def unique(
-    input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,  # noqa: A002
+    input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
     dim: int | None = None,
 ) -> Any:  # fmt: skip
     """The distinct elements, or slices along ``dim``, in order."""
@@ -155,7 +174,10 @@ def _unique(input: Tensor, consecutive: bool, inverse: bool, counts: bool, dim: 
         d = wrap_dim(dim, input.ndim)
         along = input
         if input.numel() == 0 and input.shape[d]:
-            raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
+            raise RuntimeError(
+                "There are 0 sized dimensions, and they aren't selected, so unique cannot be "
+                "applied"
+            )
         n = input.shape[d]
         rows = f.reshape(f.movedim(input, d, 0), (n, input.numel() // n if n else 1))
     first, group, count = f.groups(rows.detach(), consecutive)

@@ -8,10 +8,16 @@ from .. import _functions as f
 from .._core import Tensor
 from .._create import ones
 from .._dtypes import bool_, int64
-from .shapes import wrap_dim
+from .arguments import wrap_dim
 
 
-def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Tensor:
+def diff(
+    input: Tensor,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:
     """Differences of neighbours, n times."""
     if input.ndim == 0:
         raise RuntimeError("diff expects input to be at least one-dimensional")
@@ -54,15 +60,25 @@ def trapezoid(y: Tensor, x: Tensor | None = None, dx: Any = None, dim: int = -1)
     return f.sum(_areas(y, x, 1 if dx is None else dx, dim), dim)
 
 
-def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, dx: Any = None, dim: int = -1) -> Tensor:
+def cumulative_trapezoid(
+    y: Tensor, x: Tensor | None = None, dx: Any = None, dim: int = -1
+) -> Tensor:
     """The running integral by trapezoids."""
     return f.cumsum(_areas(y, x, 1 if dx is None else dx, dim), dim)
 
 
-def cov(input: Tensor, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None) -> Tensor:
+def cov(
+    input: Tensor,
+    correction: int = 1,
+    fweights: Tensor | None = None,
+    aweights: Tensor | None = None,
+) -> Tensor:
     """Covariances of the rows, columns being observations."""
     if input.ndim > 2:
-        raise RuntimeError(f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions")
+        raise RuntimeError(
+            "cov(): expected input to have two or fewer dimensions but got an input with "
+            f"{input.ndim} dimensions"
+        )
     rows = f.reshape(input, (1, -1)) if input.ndim < 2 else input
     rows = rows if rows.dtype.is_floating_point else f.true_divide(rows, 1)
     n = rows.shape[1]
@@ -71,7 +87,10 @@ def cov(input: Tensor, correction: int = 1, fweights: Tensor | None = None, awei
         if w is None:
             continue
         if w.ndim > 1 or w.numel() != n:
-            raise RuntimeError(f"cov(): expected {name} to have the same numel as there are observations in the input")
+            raise RuntimeError(
+                f"cov(): expected {name} to have the same numel as there are observations in "
+                "the input"
+            )
         weights = w if weights is None else f.mul(weights, w)
     if weights is None:
         mean, total = f.mean(rows, 1, True), float(n)
@@ -99,7 +118,7 @@ def corrcoef(input: Tensor) -> Tensor:
     return f.clamp(f.true_divide(f.true_divide(c, f.unsqueeze(s, 1)), f.unsqueeze(s, 0)), -1, 1)
 
 
-def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:  # noqa: N803
+def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """Powers of a vector's elements as rows."""
     if x.ndim != 1:
         raise RuntimeError("x must be a one-dimensional tensor.")
@@ -124,7 +143,9 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     if maxnorm < 0:
         raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
     if input.ndim < 2:
-        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions")
+        raise RuntimeError(
+            f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions"
+        )
     d = wrap_dim(dim, input.ndim)
     others = tuple(k for k in range(input.ndim) if k != d)
     size = f.vector_norm(input, p, others, True)

@@ -26,7 +26,8 @@ static int shape_of(const double *tensors, int64_t n, int64_t *dim, int *ndim, i
             return 0;
         }
         if (t->device != first->device) {
-            ops_fail(OPS_RUNTIME_ERROR, "Expected all tensors to be on the same device, but found at "
+            ops_fail(OPS_RUNTIME_ERROR,
+                     "Expected all tensors to be on the same device, but found at "
                      "least two devices, %s and %s!", ops_devices[first->device]->name,
                      ops_devices[t->device]->name);
             return 0;
@@ -39,7 +40,8 @@ static int shape_of(const double *tensors, int64_t n, int64_t *dim, int *ndim, i
     *ndim = model->ndim;
     int64_t d = *dim < 0 ? *dim + *ndim : *dim;
     if (d < 0 || d >= *ndim) {
-        ops_fail(OPS_INDEX_ERROR, "Dimension out of range (expected to be in range of [%d, %d], but got "
+        ops_fail(OPS_INDEX_ERROR,
+                 "Dimension out of range (expected to be in range of [%d, %d], but got "
                  "%lld)", -*ndim, *ndim - 1, (long long)*dim);
         return 0;
     }
@@ -52,7 +54,8 @@ static int shape_of(const double *tensors, int64_t n, int64_t *dim, int *ndim, i
             continue;
         }
         if (t->ndim != *ndim) {
-            ops_fail(OPS_RUNTIME_ERROR, "Tensors must have same number of dimensions: got %d and %d",
+            ops_fail(OPS_RUNTIME_ERROR,
+                     "Tensors must have same number of dimensions: got %d and %d",
                      *ndim, t->ndim);
             return 0;
         }
@@ -112,7 +115,8 @@ static void copy_rows(char *to, int64_t pitch, const char *from, int64_t rows, i
     }
 }
 
-/* Put `t` into `out` at `to`, `rows` blocks `pitch` bytes apart; `stride`: of out's dims that t has. */
+/* Put `t` into `out` at `to`, `rows` blocks `pitch` bytes apart; `stride`: of the dims of `out`
+ * that `t` has. */
 static int put(ops_tensor *out, char *to, const int64_t *stride, ops_tensor *t, int64_t rows,
                int64_t pitch)
 {
@@ -182,7 +186,8 @@ ops_tensor *opsk_stack(const double *tensors, int64_t n_tensors, int64_t dim)
     int ndim = first->ndim + 1;
     int64_t d = dim < 0 ? dim + ndim : dim;
     if (d < 0 || d >= ndim) {
-        return ops_fail(OPS_INDEX_ERROR, "Dimension out of range (expected to be in range of [%d, %d], but "
+        return ops_fail(OPS_INDEX_ERROR,
+                        "Dimension out of range (expected to be in range of [%d, %d], but "
                         "got %lld)", -ndim, ndim - 1, (long long)dim);
     }
     if (ndim > OPS_MAX_NDIM) {
@@ -191,12 +196,15 @@ ops_tensor *opsk_stack(const double *tensors, int64_t n_tensors, int64_t dim)
     for (int64_t k = 1; k < n_tensors; ++k) {
         const ops_tensor *t = ops_from_handle(tensors[k]);
         if (!ops_same_shape(first, t)) {
-            return ops_fail(OPS_RUNTIME_ERROR, "stack expects each tensor to be equal size, but got %s at "
-                            "entry 0 and %s at entry %lld", ops_shape_text(first->ndim, first->shape),
+            return ops_fail(OPS_RUNTIME_ERROR,
+                            "stack expects each tensor to be equal size, but got %s at "
+                            "entry 0 and %s at entry %lld",
+                            ops_shape_text(first->ndim, first->shape),
                             ops_shape_text(t->ndim, t->shape), (long long)k);
         }
         if (t->device != first->device) {
-            return ops_fail(OPS_RUNTIME_ERROR, "Expected all tensors to be on the same device, but found "
+            return ops_fail(OPS_RUNTIME_ERROR,
+                            "Expected all tensors to be on the same device, but found "
                             "at least two devices, %s and %s!", ops_devices[first->device]->name,
                             ops_devices[t->device]->name);
         }

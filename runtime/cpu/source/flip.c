@@ -12,6 +12,9 @@ ops_tensor *opsk_flip(ops_tensor *input, int64_t n_dims, const int64_t *dims)
     uint64_t done = 0;
     for (int64_t k = 0; k < n_dims; ++k) {
         int64_t n = input->ndim, d = dims[k] < 0 ? dims[k] + n : dims[k];
+        if (n == 0 && (dims[k] == 0 || dims[k] == -1)) {
+            continue;
+        }
         if (d < 0 || d >= n) {
             int64_t last = n > 0 ? n - 1 : 0;
             ops_tensor_drop(mirror);

@@ -42,7 +42,8 @@ static void sort_rows(job *j)
     int64_t *from = j->order, *to = j->spare, n = j->n;
     for (int64_t width = 1; width < n; width *= 2) {
         for (int64_t lo = 0; lo < n; lo += 2 * width) {
-            int64_t mid = lo + width < n ? lo + width : n, hi = lo + 2 * width < n ? lo + 2 * width : n;
+            int64_t mid = lo + width < n ? lo + width : n;
+            int64_t hi = lo + 2 * width < n ? lo + 2 * width : n;
             int64_t a = lo, b = mid;
             for (int64_t k = lo; k < hi; ++k) {
                 int left = b >= hi || (a < mid && compare(j, from[a], from[b]) <= 0);
@@ -72,7 +73,8 @@ static int64_t count_groups(job *j, int64_t *inverse)
 ops_tensor *opsk_groups(ops_tensor *input, int consecutive)
 {
     if (!ops_devices[input->device]->has_memory) {
-        return ops_fail(OPS_NOT_IMPLEMENTED, "unique: the size of the result depends on the values, and a "
+        return ops_fail(OPS_NOT_IMPLEMENTED,
+                        "unique: the size of the result depends on the values, and a "
                         "%s tensor has none", ops_devices[input->device]->name);
     }
     int64_t n = input->shape[0], m = input->shape[1];

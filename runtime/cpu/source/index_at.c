@@ -39,6 +39,21 @@ ops_tensor *opsk_index_put_at(ops_tensor *input, const double *indices, int64_t 
                               int64_t n_dims, const int64_t *dims, ops_tensor *values,
                               int accumulate);
 
+/* One dim per index, each a dim of the tensor. */
+static int check_dims(const char *name, int ndim, int64_t n_indices, int64_t n_dims, const int64_t *dims)
+{
+    int bad = n_indices != n_dims || n_indices > ndim;
+    for (int64_t k = 0; !bad && k < n_dims; ++k) {
+        bad = dims[k] < 0 || dims[k] >= ndim || (k > 0 && dims[k] <= dims[k - 1]);
+    }
+    if (bad) {
+        ops_fail(OPS_INDEX_ERROR, "%s: expected one increasing dim of a %d-d tensor per index, found "
+                 "%lld indices and dims %s", name, ndim, (long long)n_indices,
+                 ops_shape_text(n_dims < 0 ? 0 : (int)n_dims, dims));
+    }
+    return bad;
+}
+
 /* Offsets of all elements of `w`, in row-major order. */
 static void fill_offsets(const walk *w, int64_t count, int64_t *out)
 {
@@ -417,7 +432,9 @@ static int has_memory(const ops_tensor *t)
 ops_tensor *opsk_index_get(ops_tensor *input, const double *indices, int64_t n_indices,
                            int64_t n_dims, const int64_t *dims)
 {
-    (void)n_dims;
+    if (check_dims("index_get", input->ndim, n_indices, n_dims, dims)) {
+        return NULL;
+    }
     plan p;
     int look = has_memory(input);
     if (make_plan(&p, input->ndim, input->shape, input->stride, indices, n_indices, dims, look)) {
@@ -505,7 +522,9 @@ ops_tensor *opsk_index_adjoint(ops_tensor *input, const double *indices, int64_t
                                int64_t n_dims, const int64_t *dims, int64_t n_size,
                                const int64_t *size)
 {
-    (void)n_dims;
+    if (check_dims("index_adjoint", (int)n_size, n_indices, n_dims, dims)) {
+        return NULL;
+    }
     int64_t shape[OPS_MAX_NDIM];
     memcpy(shape, size, (size_t)n_size * sizeof *shape);
     ops_tensor *out = ops_tensor_new(input->dtype, input->device, (int)n_size, shape);
@@ -524,7 +543,9 @@ ops_tensor *opsk_index_write(ops_tensor *input, const double *indices, int64_t n
                              int64_t n_dims, const int64_t *dims, ops_tensor *values,
                              int accumulate)
 {
-    (void)n_dims;
+    if (check_dims("index_write", input->ndim, n_indices, n_dims, dims)) {
+        return NULL;
+    }
     if (input->storage != NULL && input->storage->readonly) {
         return ops_fail(OPS_RUNTIME_ERROR, "the tensor's memory is read-only");
     }
@@ -536,7 +557,9 @@ ops_tensor *opsk_index_put_at(ops_tensor *input, const double *indices, int64_t 
                               int64_t n_dims, const int64_t *dims, ops_tensor *values,
                               int accumulate)
 {
-    (void)n_dims;
+    if (check_dims("index_put_at", input->ndim, n_indices, n_dims, dims)) {
+        return NULL;
+    }
     ops_tensor *out = ops_tensor_new(input->dtype, input->device, input->ndim, input->shape);
     if (out == NULL) {
         return NULL;

@@ -4,7 +4,8 @@
 
 enum { GIL_LIMIT = 32768 };
 
-ops_tensor *opsk_constant_pad_nd(ops_tensor *input, int64_t n_pad, const int64_t *pad, ops_scalar value);
+ops_tensor *opsk_constant_pad_nd(ops_tensor *input, int64_t n_pad, const int64_t *pad,
+                                 ops_scalar value);
 ops_tensor *opsk_pad_back(ops_tensor *input, int64_t n_pad, const int64_t *pad);
 
 static void fill(ops_tensor *out, ops_scalar value)
@@ -38,8 +39,10 @@ static ops_tensor *padded(ops_tensor *input, int64_t n_pad, const int64_t *pad, 
                         (long long)n_pad);
     }
     if (changed > n) {
-        return ops_fail(OPS_RUNTIME_ERROR, "Length of pad should be no more than twice the number of "
-                        "dimensions of the input. Pad length is %lld while the input has %d dimensions.",
+        return ops_fail(OPS_RUNTIME_ERROR,
+                        "Length of pad should be no more than twice the number of "
+                        "dimensions of the input. Pad length is %lld while the input has %d "
+                        "dimensions.",
                         (long long)n_pad, n);
     }
     int64_t shape[OPS_MAX_NDIM], before[OPS_MAX_NDIM] = {0}, after[OPS_MAX_NDIM] = {0};
@@ -51,8 +54,10 @@ static ops_tensor *padded(ops_tensor *input, int64_t n_pad, const int64_t *pad, 
         }
         shape[d] = input->shape[d] + before[d] + after[d];
         if (shape[d] < 0) {
-            return ops_fail(OPS_RUNTIME_ERROR, "The input size %lld, plus negative padding %lld and %lld, "
-                            "resulted in a negative output size, which is invalid. Check dimension %d of "
+            return ops_fail(OPS_RUNTIME_ERROR,
+                            "The input size %lld, plus negative padding %lld and %lld, "
+                            "resulted in a negative output size, which is invalid. Check "
+                            "dimension %d of "
                             "your input.", (long long)input->shape[d], (long long)before[d],
                             (long long)after[d], d);
         }
@@ -105,7 +110,8 @@ static ops_tensor *padded(ops_tensor *input, int64_t n_pad, const int64_t *pad, 
     return out;
 }
 
-ops_tensor *opsk_constant_pad_nd(ops_tensor *input, int64_t n_pad, const int64_t *pad, ops_scalar value)
+ops_tensor *opsk_constant_pad_nd(ops_tensor *input, int64_t n_pad, const int64_t *pad,
+                                 ops_scalar value)
 {
     return padded(input, n_pad, pad, 1, value);
 }

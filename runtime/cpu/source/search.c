@@ -44,7 +44,8 @@ static void bisect(int64_t from, int64_t to, void *arg)
 ops_tensor *opsk_search(ops_tensor *lines, ops_tensor *input, int right)
 {
     if (lines->ndim == 0) {
-        return ops_fail(OPS_RUNTIME_ERROR, "torch.searchsorted(): boundaries tensor should have positive "
+        return ops_fail(OPS_RUNTIME_ERROR,
+                        "torch.searchsorted(): boundaries tensor should have positive "
                         "dimension, but got 0 dimension");
     }
     int same = lines->ndim == 1;
@@ -55,8 +56,10 @@ ops_tensor *opsk_search(ops_tensor *lines, ops_tensor *input, int right)
         }
     }
     if (!same) {
-        return ops_fail(OPS_RUNTIME_ERROR, "torch.searchsorted(): boundaries tensor should be 1 dimension or "
-                        "the first N-1 dimensions of boundaries tensor and input value tensor must match, "
+        return ops_fail(OPS_RUNTIME_ERROR,
+                        "torch.searchsorted(): boundaries tensor should be 1 dimension or "
+                        "the first N-1 dimensions of boundaries tensor and input value tensor "
+                        "must match, "
                         "but we got boundaries tensor %s and input value tensor %s",
                         ops_shape_text(lines->ndim, lines->shape),
                         ops_shape_text(input->ndim, input->shape));

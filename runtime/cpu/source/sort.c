@@ -67,7 +67,8 @@ static void run_lines(int64_t lo, int64_t hi, void *arg)
         char *values = j->values->data + to * item;
         int64_t *indices = (int64_t *)j->indices->data + to;
         for (int64_t k = 0; k < j->kept; ++k) {
-            memcpy(values + k * j->out_stride * item, line + x[k].at * j->stride * item, (size_t)item);
+            memcpy(values + k * j->out_stride * item, line + x[k].at * j->stride * item,
+                   (size_t)item);
             indices[k * j->out_stride] = x[k].at;
         }
     }
@@ -78,7 +79,8 @@ static int find_dim(const ops_tensor *t, int64_t *dim)
 {
     int64_t n = t->ndim > 0 ? t->ndim : 1, d = *dim < 0 ? *dim + n : *dim;
     if (d < 0 || d >= n) {
-        ops_fail(OPS_INDEX_ERROR, "Dimension out of range (expected to be in range of [%lld, %lld], but "
+        ops_fail(OPS_INDEX_ERROR,
+                 "Dimension out of range (expected to be in range of [%lld, %lld], but "
                  "got %lld)", (long long)-n, (long long)n - 1, (long long)*dim);
         return 0;
     }
@@ -86,7 +88,8 @@ static int find_dim(const ops_tensor *t, int64_t *dim)
     return 1;
 }
 
-/* Run `line` over all lines along `dim`; outputs have `kept` elements there (`drop`: lose the dim). */
+/* Run `line` over all lines along `dim`; outputs have `kept` elements there, or with `drop` not
+ * that dim. */
 static ops_tensor *run(job *j, ops_tensor *input, int64_t dim, int64_t kept, int drop, line_fn line)
 {
     int64_t shape[OPS_MAX_NDIM];
@@ -128,7 +131,8 @@ static ops_tensor *run(job *j, ops_tensor *input, int64_t dim, int64_t kept, int
     if (j->failed) {
         ops_tensor_drop(j->values);
         ops_tensor_drop(j->indices);
-        return ops_fail(OPS_MEMORY_ERROR, "not enough memory to order %lld elements", (long long)j->n);
+        return ops_fail(OPS_MEMORY_ERROR,
+                        "not enough memory to order %lld elements", (long long)j->n);
     }
     return j->values;
 }
@@ -201,7 +205,8 @@ ops_tensor *opsk_kthvalue(ops_tensor *input, int64_t k, int64_t dim, int keepdim
         return NULL;
     }
     if (k < 1 || k > (input->ndim > 0 ? input->shape[dim] : 1)) {
-        return ops_fail(OPS_RUNTIME_ERROR, "kthvalue(): selected number k out of range for dimension %lld",
+        return ops_fail(OPS_RUNTIME_ERROR,
+                        "kthvalue(): selected number k out of range for dimension %lld",
                         (long long)dim);
     }
     return reduced(&j, input, dim, keepdim, rank_line);
@@ -247,8 +252,8 @@ ops_tensor *opsk_median_all(ops_tensor *input, int skip_nan)
         }
         return out;
     }
-    ops_tensor *dense = ops_devices[input->device]->has_memory ? ops_tensor_dense(input, input->dtype)
-                                                               : ops_tensor_hold(input);
+    int values = ops_devices[input->device]->has_memory;
+    ops_tensor *dense = values ? ops_tensor_dense(input, input->dtype) : ops_tensor_hold(input);
     ops_tensor *line = dense ? ops_tensor_share(dense, 1) : NULL;
     ops_tensor *out = NULL;
     if (line != NULL) {

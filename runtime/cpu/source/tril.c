@@ -39,7 +39,8 @@ static ops_tensor *triangle(const char *name, ops_tensor *input, int64_t diagona
 {
     int n = input->ndim;
     if (n < 2) {
-        return ops_fail(OPS_RUNTIME_ERROR, "%s: input tensor must have at least 2 dimensions", name);
+        return ops_fail(OPS_RUNTIME_ERROR,
+                        "%s: input tensor must have at least 2 dimensions", name);
     }
     ops_tensor *out = ops_tensor_new(input->dtype, input->device, n, input->shape);
     if (out == NULL || !ops_devices[input->device]->has_memory || input->numel == 0) {

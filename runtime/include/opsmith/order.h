@@ -218,7 +218,7 @@ static inline void ops_select_entry(int64_t n, ops_entry *x, int64_t k)
     }
 }
 
-/* The k least entries of n (in order of `at`) into best[0..k), sorted: a heap of the best so far. */
+/* The k least entries of n (in order of `at`) into best[0..k), sorted, by a heap. */
 static inline void ops_least_entries(int64_t n, const ops_entry *x, int64_t k, ops_entry *best)
 {
     for (int64_t q = 0; q < n; ++q) {
