@@ -33,8 +33,11 @@ static inline double ops_polygamma_f64(double order, double x)
         -4.5979787224074726105e15, 1.8152105401943546773e17, -7.1661652561756670113e18,
     };
     const double n = ops_floor_f64(order), s = n + 1.0;
-    if (n < 0.5) {
-        return n < -0.5 ? NAN : ops_digamma_f64(x);
+    if (!(n >= 0.0 && n <= 100.0)) {
+        return NAN;
+    }
+    if (n == 0.0) {
+        return ops_digamma_f64(x);
     }
     if (x <= 0.0 && x == __builtin_floor(x)) {
         return ((int64_t)n & 1) ? INFINITY : NAN;
