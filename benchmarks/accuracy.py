@@ -2,7 +2,7 @@
 
 The meaning of an op of one formula is evaluated at 60 digits; kernels run on the same points. Run by
 ``opsmithc check`` in a process of its own: ``python benchmarks/accuracy.py [OP ...]``.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ def measure(op: Any, derived: Any, dtype_name: str) -> tuple[float, float, list[
     from opsmithc.readings.mp import evaluate_mp, mp
 
     tensors = op.schema.tensors
-    if not isinstance(op.meaning, Out) or len(tensors) != 1 or op.random or len(op.schema.outputs) != 1:
+    if (
+        not isinstance(op.meaning, Out)
+        or len(tensors) != 1
+        or op.random
+        or len(op.schema.outputs) != 1
+    ):
         return None
     if any(p.default is None for p in op.schema.params[1:]):
         return None
@@ -36,7 +41,9 @@ def measure(op: Any, derived: Any, dtype_name: str) -> tuple[float, float, list[
     x = opsmith.tensor(points, dtype=dtype)
     x.requires_grad_(op.name in derived and bool(derived[op.name].gradients))
     y = getattr(opsmith._functions, op.name)(x)
-    scalars = {p.name: mp.mpf(float(p.default)) for p in op.schema.params[1:] if _numeric(p.default)}
+    scalars = {
+        p.name: mp.mpf(float(p.default)) for p in op.schema.params[1:] if _numeric(p.default)
+    }
     grads = [0.0] * steps
     if x.requires_grad:
         y.sum().backward()
@@ -58,7 +65,9 @@ def measure(op: Any, derived: Any, dtype_name: str) -> tuple[float, float, list[
         worst = max(worst, _ulps(got, exact, eps))
         if x.requires_grad:
             try:
-                true = mp.diff(lambda v: evaluate_mp(formula, {**env, tensors[0].name: v}), mp.mpf(point))
+                true = mp.diff(
+                    lambda v, env=env: evaluate_mp(formula, {**env, tensors[0].name: v}), mp.mpf(point)  # noqa: E501
+                )
             except (ValueError, ZeroDivisionError, ArithmeticError):
                 continue
             worst_grad = max(worst_grad, _ulps(slope, true, eps))
@@ -93,7 +102,9 @@ def main(names: list[str]) -> int:
 
     ops = pipeline.parse([paths.OPS_YAML])
     derived = {d.op.name: d for d in pipeline.derive_all(ops)}
-    print(f"{'op':24s} {'dtype':9s} {'value ULP':>10s} {'gradient ULP':>13s}  non-finite where the meaning is finite")
+    print(
+        f"{'op':24s} {'dtype':9s} {'value ULP':>10s} {'gradient ULP':>13s}  non-finite where the meaning is finite"  # noqa: E501
+    )
     for op in ops:
         if names and op.name not in names:
             continue
@@ -102,7 +113,11 @@ def main(names: list[str]) -> int:
             if found is None:
                 continue
             value, grad, lost = found
-            where = f"{len(lost)} of 257 points, from {min(lost):g} to {max(lost):g}" if lost else "none"
+            where = (
+                f"{len(lost)} of 257 points, from {min(lost):g} to {max(lost):g}"
+                if lost
+                else "none"
+            )
             print(f"{op.name:24s} {dtype:9s} {value:10.2f} {grad:13.2f}  {where}")
     return 0
 

@@ -112,7 +112,9 @@ def error_case(lib: Any) -> Callable[[], None]:
     return run
 
 
-def compare(ours: Callable[[int], float], theirs: Callable[[int], float], n: int, repeats: int) -> tuple[float, float]:
+def compare(
+    ours: Callable[[int], float], theirs: Callable[[int], float], n: int, repeats: int
+) -> tuple[float, float]:
     """Medians of interleaved runs, in nanoseconds."""
     ours(n), theirs(n)
     mine, their = [], []
@@ -128,7 +130,7 @@ def memory(module: str) -> tuple[float, float]:
         "import sys, os, gc, resource\n"
         f"import {module} as lib\n"
         "def rss():\n"
-        "    with open('/proc/self/statm') as f: return int(f.read().split()[1]) * os.sysconf('SC_PAGE_SIZE')\n"
+        "    with open('/proc/self/statm') as f: return int(f.read().split()[1]) * os.sysconf('SC_PAGE_SIZE')\n"  # noqa: E501
         "x = lib.tensor([1., 2., 3., 4.]); r = lib.tensor([1., 2., 3., 4.]).requires_grad_()\n"
         "n = 200000\n"
         "for make in (lambda: x + x, lambda: r + r):\n"
@@ -143,9 +145,13 @@ def memory(module: str) -> tuple[float, float]:
 
 def import_time(module: str, repeats: int = 5) -> float:
     """Milliseconds to import a module, the interpreter's own start taken off."""
-    code = f"import time; t = time.perf_counter(); import {module}; print((time.perf_counter() - t) * 1e3)"
+    code = f"import time; t = time.perf_counter(); import {module}; print((time.perf_counter() - t) * 1e3)"  # noqa: E501
     runs = [
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=_env()).stdout)
+        float(
+            subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, env=_env()
+            ).stdout
+        )
         for _ in range(repeats)
     ]
     return statistics.median(runs)
@@ -175,12 +181,21 @@ def main() -> int:
     table: list[tuple[str, str, float, float, float, float]] = []
     mine, theirs = scope(opsmith), scope(torch)
     for label, statement, must, stretch in ROWS:
-        ours, other = compare(timer("c = " + statement, mine), timer("c = " + statement, theirs), 2000, args.repeats)
+        ours, other = compare(
+            timer("c = " + statement, mine), timer("c = " + statement, theirs), 2000, args.repeats
+        )
         table.append((label, "ns", ours, other, must, stretch))
     step, other_step = mlp_step(opsmith), mlp_step(torch)
-    ours, other = compare(timer("f()", {"f": step}), timer("f()", {"f": other_step}), 50, args.repeats)
+    ours, other = compare(
+        timer("f()", {"f": step}), timer("f()", {"f": other_step}), 50, args.repeats
+    )
     table.append(("tiny MLP: forward + backward + SGD", "ns", ours, other, 0.20, 0.10))
-    ours, other = compare(timer("f()", {"f": error_case(opsmith)}), timer("f()", {"f": error_case(torch)}), 200, args.repeats)
+    ours, other = compare(
+        timer("f()", {"f": error_case(opsmith)}),
+        timer("f()", {"f": error_case(torch)}),
+        200,
+        args.repeats,
+    )
     table.append(("error raised and caught", "ns", ours, other, 0.25, 0.05))
     gc.enable()
     if not args.fast:
@@ -188,16 +203,29 @@ def main() -> int:
         table.append(("memory of a small tensor", "B", a, b, 0.70, 0.5))
         table.append(("memory of a small tensor with its node", "B", ar, br, 0.70, 0.5))
         table.append(("import", "ms", import_time("opsmith"), import_time("torch", 3), 15, 8))
-    print(f"{'workload':40s} {'PyTorch':>12s} {'opsmith':>12s} {'ratio':>7s} {'must':>6s} {'stretch':>8s}")
+    print(
+        f"{'workload':40s} {'PyTorch':>12s} {'opsmith':>12s} {'ratio':>7s} {'must':>6s} {'stretch':>8s}"  # noqa: E501
+    )
     failed = 0
     for label, unit, ours, other, must, stretch in table:
         value = ours if label == "import" else ours / other
         bad = value > must
         failed += bad
         shown = f"{ours:.1f} ms" if label == "import" else f"{ours / other:.2f}"
-        print(f"{label:40s} {other:9.1f} {unit:>2s} {ours:9.1f} {unit:>2s} {shown:>7s} {must:6.2f} {stretch:8.2f}" + ("  ABOVE" if bad else ""))
+        print(
+            f"{label:40s} {other:9.1f} {unit:>2s} {ours:9.1f} {unit:>2s} {shown:>7s} {must:6.2f} {stretch:8.2f}"  # noqa: E501
+            + ("  ABOVE" if bad else "")
+        )
     if args.json:
-        args.json.write_text(json.dumps([dict(zip(("label", "unit", "ours", "torch", "must", "stretch"), r, strict=True)) for r in table], indent=1))
+        args.json.write_text(
+            json.dumps(
+                [
+                    dict(zip(("label", "unit", "ours", "torch", "must", "stretch"), r, strict=True))
+                    for r in table
+                ],
+                indent=1,
+            )
+        )
     return 1 if failed else 0
 
 

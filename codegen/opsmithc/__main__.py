@@ -1,4 +1,4 @@
-"""The compiler's own command: ``opsmithc check | show | explain | new | fmt | build | gen | docs``."""
+"""The compiler's own command: ``opsmithc check | show | explain | new | fmt | build | gen | docs``."""  # noqa: E501
 
 from __future__ import annotations
 
@@ -39,7 +39,12 @@ def _parser() -> argparse.ArgumentParser:
         ("gen", _gen, "generate the sources without compiling"),
     ):
         p = verb(name, run, text)
-        p.add_argument("registry", nargs="?", type=Path, help="a registry of your own (default: the bundled one)")
+        p.add_argument(
+            "registry",
+            nargs="?",
+            type=Path,
+            help="a registry of your own (default: the bundled one)",
+        )
         p.add_argument("--registry", dest="registry_option", type=Path, help=argparse.SUPPRESS)
         p.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
         p.add_argument("--force", action="store_true", help="start from nothing")
@@ -89,7 +94,9 @@ def _build(args: argparse.Namespace, link: bool = True) -> int:
         report = pipeline.build(jobs=args.jobs, progress=not args.quiet, link=link, cuda=args.cuda)
     times = ", ".join(f"{k} {v:.2f} s" for k, v in report.seconds.items())
     total = sum(report.seconds.values())
-    print(f"{report.ops} ops in {report.shards} shards, {report.steps} files compiled in {total:.2f} s ({times})")
+    print(
+        f"{report.ops} ops in {report.shards} shards, {report.steps} files compiled in {total:.2f} s ({times})"  # noqa: E501
+    )
     return 0
 
 

@@ -40,9 +40,7 @@ def encode(param: Param, dims: bool = False) -> Encoding:
         )
     if t.base == "Tensor":
         py = "(NONE if {x} is None else {x})._h" if t.optional else "{x}._h"
-        return Encoding(
-            py, (f"double {n}",), (), (f"ops_from_handle({n})",), f"ops_records({n})"
-        )
+        return Encoding(py, (f"double {n}",), (), (f"ops_from_handle({n})",), f"ops_records({n})")
     if dims:
         return Encoding("DIMS[{x}]", (f"uint64_t {n}",), (), (n,))
     if t.base == "int" and t.is_list:
@@ -52,7 +50,7 @@ def encode(param: Param, dims: bool = False) -> Encoding:
             (f"int64_t n_{n}", *(f"int64_t {n}_{k}" for k in range(4))),
             (
                 f"int64_t small_{n}[4];",
-                f"const int64_t *v_{n} = ops_ints(n_{n}, {', '.join(f'{n}_{k}' for k in range(4))}, "
+                f"const int64_t *v_{n} = ops_ints(n_{n}, {', '.join(f'{n}_{k}' for k in range(4))}, "  # noqa: E501
                 f"small_{n});",
             ),
             (f"n_{n}", f"v_{n}"),

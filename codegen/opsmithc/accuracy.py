@@ -23,8 +23,14 @@ def report(file: Path, names: tuple[str, ...]) -> int:
         raise RegistryErrors(errors)
     compared = sum(v.compared for v in found)
     deferred = sum(len(v.deferred) for v in found)
-    print(f"{len(derived)} ops: {compared} comparisons at 60 digits agree; {deferred} gradients are left to tests")
+    print(
+        f"{len(derived)} ops: {compared} comparisons at 60 digits agree; {deferred} gradients are left to tests"  # noqa: E501
+    )
     script = paths.ROOT / "benchmarks" / "accuracy.py"
-    if file != paths.OPS_YAML or not (paths.GENERATED / "libopsmith.so").exists() or not script.exists():
+    if (
+        file != paths.OPS_YAML
+        or not (paths.GENERATED / "libopsmith.so").exists()
+        or not script.exists()
+    ):
         return 0
     return compile.run_python([str(script), *names], (paths.FRONTEND, paths.PACKAGE.parent))

@@ -71,7 +71,9 @@ def pointwise(derived: Derived) -> tuple[list[str], list[Entry]]:
     operands = f"ops_tensor *in[] = {{{', '.join(f'ops_from_handle({t})' for t in names)}}};"
     static = [f"static const ops_scalar s[] = {{{_defaults(op)}}};"] if scalars else []
     if op.random:
-        static = [f"const ops_scalar s[] = {{{', '.join([*([_defaults(op)] if scalars else []), *RANDOM])}}};"]
+        static = [
+            f"const ops_scalar s[] = {{{', '.join([*([_defaults(op)] if scalars else []), *RANDOM])}}};"  # noqa: E501
+        ]
     s = "s" if scalars or op.random else "NULL"
     record = " | ".join(f"ops_records({t})" for t in differentiable) or "0"
     if plain:
@@ -82,11 +84,14 @@ def pointwise(derived: Derived) -> tuple[list[str], list[Entry]]:
         if len(names) == 2:
             a = names[0]
             rec = f"ops_records({a})" if a in differentiable else "0"
-            for kind, ctype, make in (("d", "double", "1, value, 0"), ("i", "int64_t", "0, 0.0, value")):
+            for kind, ctype, make in (
+                ("d", "double", "1, value, 0"),
+                ("i", "int64_t", "0, 0.0, value"),
+            ):
                 entries.append(
                     _entry(f"{n}_{kind}", [f"double {a}", f"{ctype} value"], [
                         "ops_number number;",
-                        f"ops_tensor *in[] = {{ops_from_handle({a}), ops_number_tensor(&number, {make})}};",
+                        f"ops_tensor *in[] = {{ops_from_handle({a}), ops_number_tensor(&number, {make})}};",  # noqa: E501
                         *static, call(rec, s, "NULL", "0", "0.0"),
                     ])
                 )  # fmt: skip
@@ -109,7 +114,15 @@ def pointwise(derived: Derived) -> tuple[list[str], list[Entry]]:
     if cells:
         lines += [f"const ops_scalar s[] = {{{', '.join(cells)}}};"]
     params += ["double dst", "int inplace", "double stamp"]
-    lines += [call(" | ".join(records) or "0", s, "dst == 0.0 ? NULL : ops_from_handle(dst)", "inplace", "stamp")]
+    lines += [
+        call(
+            " | ".join(records) or "0",
+            s,
+            "dst == 0.0 ? NULL : ops_from_handle(dst)",
+            "inplace",
+            "stamp",
+        )
+    ]
     entries.append(_entry(f"{n}_s", params, lines))
     if "inplace" in op.variants:
         entries.append(_inplace(op, names, differentiable, call))
@@ -161,7 +174,7 @@ def backward_entry(derived: Derived) -> Entry | None:
         f'if (!ops_saved_are_valid("{op.name}", in + 1, {len(inputs) - 1}, -seq)) {{',
         "    return 0.0;",
         "}",
-        f"return ops_pointwise_backward(&opsk_{op.name}_backward, in, {s}, (unsigned)wanted, consume);",
+        f"return ops_pointwise_backward(&opsk_{op.name}_backward, in, {s}, (unsigned)wanted, consume);",  # noqa: E501
     ]
     return _entry(f"{op.name}_backward", params, lines)
 
@@ -180,7 +193,9 @@ def descriptor(derived: Derived, dims: tuple[str, ...]) -> tuple[list[str], list
     record = f"ops_records({first})" if derived.gradients else "0"
     cells = [by_name[p].value[0] for p in scalar_params(op) if p in by_name]
     cells = [
-        c if c.startswith("ops_make_scalar") else f"ops_make_scalar({kind_of(op, p)}, (double){c}, (int64_t){c})"
+        c
+        if c.startswith("ops_make_scalar")
+        else f"ops_make_scalar({kind_of(op, p)}, (double){c}, (int64_t){c})"
         for c, p in zip(cells, scalar_params(op), strict=True)
     ]
     lines = [f"const ops_scalar s[] = {{{', '.join(cells)}}};"] if cells else []
@@ -190,20 +205,24 @@ def descriptor(derived: Derived, dims: tuple[str, ...]) -> tuple[list[str], list
         dim = "dim" if "dim" in by_name else "0"
         keepdim = "keepdim" if "keepdim" in by_name else "0"
         lines.append(
-            f"return ops_reduce(&opsk_{op.name}, ops_from_handle({first}), {record}, {dim}, {dim} == 0, "
+            f"return ops_reduce(&opsk_{op.name}, ops_from_handle({first}), {record}, {dim}, {dim} == 0, "  # noqa: E501
             f"{keepdim}, {dtype}, {s}, NULL);"
         )
     else:
         lines.append(
-            f"return ops_scan(&opsk_{op.name}, ops_from_handle({first}), {record}, dim, {dtype}, {s}, NULL);"
+            f"return ops_scan(&opsk_{op.name}, ops_from_handle({first}), {record}, dim, {dtype}, {s}, NULL);"  # noqa: E501
         )
     entries = [_entry(op.name, params, lines)]
     if has_default_entry(op):
         number = {"True": "1", "true": "1"}
-        keep = number.get(op.schema.param("keepdim").default or "", "0") if "keepdim" in by_name else "0"
+        keep = (
+            number.get(op.schema.param("keepdim").default or "", "0")
+            if "keepdim" in by_name
+            else "0"
+        )
         entries.append(
             _entry(f"{op.name}_0", [f"double {first}"], [
-                f"return ops_reduce(&opsk_{op.name}, ops_from_handle({first}), {record}, 0, 1, {keep}, -1, "
+                f"return ops_reduce(&opsk_{op.name}, ops_from_handle({first}), {record}, 0, 1, {keep}, -1, "  # noqa: E501
                 f"NULL, NULL);"
             ])
         )  # fmt: skip
@@ -247,7 +266,7 @@ def function(derived: Derived, dims: tuple[str, ...] = ()) -> tuple[list[str], l
     if tensors:
         lines += [
             f"ops_tensor *in[] = {{{', '.join(tensors)}}};",
-            f"if (ops_check_operands(in, {len(tensors)}) || ops_check_views(in, {len(tensors)}, record)) {{",
+            f"if (ops_check_operands(in, {len(tensors)}) || ops_check_views(in, {len(tensors)}, record)) {{",  # noqa: E501
             "    return 0.0;",
             "}",
         ]
@@ -256,7 +275,11 @@ def function(derived: Derived, dims: tuple[str, ...] = ()) -> tuple[list[str], l
         lines += [f'if (ops_host_only("{op.name}", in, {len(tensors)})) {{', "    return 0.0;", "}"]
     for p in op.schema.params:
         if p.type.base == "Tensor" and p.type.is_list:
-            lines += [f"if (ops_check_list(h_{p.name}, n_{p.name}, record)) {{", "    return 0.0;", "}"]
+            lines += [
+                f"if (ops_check_list(h_{p.name}, n_{p.name}, record)) {{",
+                "    return 0.0;",
+                "}",
+            ]
             if own:
                 call = f'ops_host_only_list("{op.name}", h_{p.name}, n_{p.name})'
                 lines += [f"if ({call}) {{", "    return 0.0;", "}"]

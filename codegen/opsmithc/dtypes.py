@@ -59,7 +59,9 @@ def promote(a: DType, b: DType) -> DType:
     signed, unsigned = (a, b) if a.signed else (b, a)
     if signed.size > unsigned.size:
         return signed
-    return next(d for d in reversed(TABLE) if d.kind == "int" and d.signed and d.size > unsigned.size)
+    return next(
+        d for d in reversed(TABLE) if d.kind == "int" and d.signed and d.size > unsigned.size
+    )
 
 
 def promotion_table() -> list[list[int]]:

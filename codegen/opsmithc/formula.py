@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 from .errors import FormulaError, did_you_mean
 
 
-
 @dataclass(frozen=True, slots=True)
 class Num:
     """A number; ``inf`` and ``nan`` are floats."""
@@ -140,7 +139,20 @@ class Fold:
 
 
 Node: TypeAlias = (
-    Num | Str | Nil | Name | Unary | Binary | Compare | Logic | Call | Item | Attr | IfExp | Seq | Fold
+    Num
+    | Str
+    | Nil
+    | Name
+    | Unary
+    | Binary
+    | Compare
+    | Logic
+    | Call
+    | Item
+    | Attr
+    | IfExp
+    | Seq
+    | Fold
 )
 
 
@@ -224,7 +236,11 @@ def _node(t: ast.AST) -> Node:
         case ast.Constant(value=bool() | int() | float() | complex() as v):
             return Num(v, col=col)
         case ast.Name(id=name):
-            return Num(_CONSTANTS[name], col=col) if name in ("inf", "nan", "pi") else Name(name, col=col)
+            return (
+                Num(_CONSTANTS[name], col=col)
+                if name in ("inf", "nan", "pi")
+                else Name(name, col=col)
+            )
         case ast.UnaryOp(op=op, operand=x):
             arg = _node(x)
             symbol = _UN[type(op)]

@@ -49,7 +49,9 @@ def _ir(d: Derived, dtype: str | None) -> str:
         chosen = [k for k in kernels if dtype in (None, k.compute)]
         return "\n\n".join(pprint.pformat(k, width=100) for k in chosen)
     contexts = families.kernel_contexts(d)
-    return "\n\n".join(pprint.pformat(c, width=100) for _, c in contexts) or "a composition: no kernel"
+    return (
+        "\n\n".join(pprint.pformat(c, width=100) for _, c in contexts) or "a composition: no kernel"
+    )
 
 
 def _c(d: Derived, dtype: str | None) -> str:
@@ -100,24 +102,39 @@ def _why_none(op: OpDef) -> str:
 def explain(d: Derived) -> str:
     """How the compiler understands the op: meaning, family, dtypes, gradients, how they close."""
     op = d.op
-    lines = [f"{op.name}: {op.doc.get('short', '')}", f"  written at {op.place}", f"  schema  {op.schema}"]
+    lines = [
+        f"{op.name}: {op.doc.get('short', '')}",
+        f"  written at {op.place}",
+        f"  schema  {op.schema}",
+    ]
     lines += [f"  meaning {_meaning(op)}", f"  family  {family(op)}"]
     lines += [f"  dtype   {op.dtype.kind} of {', '.join(op.dtype.args) or 'nothing'}"]
-    lines += [f"  kink    where {k.condition.text}: " + ", ".join(f"d {p} = g * {v.text}" for p, v in k.values.items()) for k in op.kinks]
+    lines += [
+        f"  kink    where {k.condition.text}: "
+        + ", ".join(f"d {p} = g * {v.text}" for p, v in k.values.items())
+        for k in op.kinks
+    ]
     if not d.gradients:
         return "\n".join([*lines, f"  gradient: none ({_why_none(op)})"])
     for g in d.gradients.values():
         lines.append(f"  gradient of {g.param}:")
         lines += [f"    {step}" for step in _steps(op, g.param, g.formula, g.declared)]
-        lines.append(f"    kernel: {'first backward is one kernel' if g.elementwise else 'a program of registry ops'}")
+        lines.append(
+            f"    kernel: {'first backward is one kernel' if g.elementwise else 'a program of registry ops'}"  # noqa: E501
+        )
         lines.append(f"    saves: {', '.join(g.reads) or 'nothing'}")
-    lines.append("  higher orders: the formula above, printed as calls of registry ops, records itself")
+    lines.append(
+        "  higher orders: the formula above, printed as calls of registry ops, records itself"
+    )
     return "\n".join(lines)
 
 
 def _steps(op: OpDef, param: str, formula: Node, declared: bool) -> list[str]:
     if declared:
-        return [f"declared: {unparse(formula)}", "the gate compares it with the meaning at 60 digits"]
+        return [
+            f"declared: {unparse(formula)}",
+            "the gate compares it with the meaning at 60 digits",
+        ]
     if isinstance(op.meaning, Out):
         steps = []
         for output in differentiable_outputs(op):
@@ -131,7 +148,11 @@ def _steps(op: OpDef, param: str, formula: Node, declared: bool) -> list[str]:
 def _meaning(op: OpDef) -> str:
     match op.meaning:
         case Out(outputs=outputs):
-            return "; ".join(f"{o} = {f.text}" + (f" ({k})" if k else "") for o, by in outputs.items() for k, f in by.items())
+            return "; ".join(
+                f"{o} = {f.text}" + (f" ({k})" if k else "")
+                for o, by in outputs.items()
+                for k, f in by.items()
+            )
         case Reduce(acc=acc) | Scan(acc=acc):
             return (
                 f"map {[f.text for f in acc.map]}, identity {[f.text for f in acc.identity]}, "
@@ -140,7 +161,9 @@ def _meaning(op: OpDef) -> str:
         case Index(formula=f) | View(formula=f):
             return f.text
         case Body(cases=cases):
-            return "; ".join((f"when {w.text}: " if w else "") + f.text.replace("\n", "; ") for w, _, f in cases)
+            return "; ".join(
+                (f"when {w.text}: " if w else "") + f.text.replace("\n", "; ") for w, _, f in cases
+            )
         case Compose(function=name):
             return f"Python composition opsmith.compose.{name}"
         case Reference(function=name):

@@ -77,7 +77,9 @@ def check(kernel: PointwiseKernel | AccumulateKernel) -> None:
     if isinstance(kernel, PointwiseKernel):
         declared = scalars | {a.name for a in kernel.inputs}
         if len(kernel.values) != len(kernel.outputs):
-            raise KernelError(f"{kernel.symbol}: {len(kernel.outputs)} outputs, {len(kernel.values)} values")
+            raise KernelError(
+                f"{kernel.symbol}: {len(kernel.outputs)} outputs, {len(kernel.values)} values"
+            )
         _declared(kernel.symbol, kernel.values, declared)
         return
     k = len(kernel.states)

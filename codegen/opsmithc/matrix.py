@@ -57,6 +57,8 @@ def rows(derived: Sequence[Derived]) -> tuple[Row, ...]:
 def cell(d: Derived, column: str, dtype: DType, ops: Mapping[str, OpDef]) -> Cell:
     """One cell."""
     reason, test = trials.reason(column, d), trials.TRIALS[column][1]
+    if not reason and d.op.hidden and not d.op.samples:
+        return Cell(reason=trials.HIDDEN, note="runs within the op that calls it")
     if not reason and column not in ONCE:
         refusal = samples.refusal(d.op, dtype, ops)
         if refusal:

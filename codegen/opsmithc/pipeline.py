@@ -105,7 +105,9 @@ def shards_of(derived: Sequence[Derived], layout: Layout) -> list[Shard]:
     return [Shard(f"{layout.prefix}{k}", tuple(ops)) for k, ops in enumerate(shards) if ops]
 
 
-def emit_shard(shard: Shard, layout: Layout, homes: dict[str, str], known: dict[str, OpDef]) -> list[Path]:
+def emit_shard(
+    shard: Shard, layout: Layout, homes: dict[str, str], known: dict[str, OpDef]
+) -> list[Path]:
     """Write a shard's C and Python; returns its kernel files.
 
     ``homes`` says in which shard the entry of each op of ``known`` stands.
@@ -141,9 +143,7 @@ def emit_shard(shard: Shard, layout: Layout, homes: dict[str, str], known: dict[
         tuple((n, homes[n]) for n in sorted(pytext.CALLED) if homes[n] != shard.name),
         tuple(texts), tuple(public),
     )  # fmt: skip
-    emit.write(
-        layout.stage / f"{shard.name}.py", emit.render("python/functions.py.j2", functions)
-    )
+    emit.write(layout.stage / f"{shard.name}.py", emit.render("python/functions.py.j2", functions))
     return sources
 
 
@@ -187,7 +187,11 @@ def build(
     bundled = layout.package == BUNDLED.package
     library = layout.stage / "libopsmith.so" if bundled else paths.GENERATED / "libopsmith.so"
     if layout.package == BUNDLED.package:
-        plan.library(library, [plan.object(s) for s in runtime], ["-Wl,-soname,libopsmith.so", "-lm", "-lpthread"])
+        plan.library(
+            library,
+            [plan.object(s) for s in runtime],
+            ["-Wl,-soname,libopsmith.so", "-lm", "-lpthread"],
+        )
         _core_module(plan, library)
     homes = {d.op.name: shard.name for shard in shards for d in shard.ops}
     known = pyraw.entries({d.op.name: d.op for d in derived})
@@ -197,7 +201,7 @@ def build(
         glue = plan.object(layout.work / "c" / f"_{shard.name}.c", "cffi")
         plan.library(
             layout.stage / f"_{shard.name}.so", [*kernels, glue],
-            [str(library), "-Wl,-rpath,'$$ORIGIN'" if layout.package == BUNDLED.package else f"-Wl,-rpath,{library.parent}", "-lm"],
+            [str(library), "-Wl,-rpath,'$$ORIGIN'" if layout.package == BUNDLED.package else f"-Wl,-rpath,{library.parent}", "-lm"],  # noqa: E501
         )  # fmt: skip
     emit_index(derived, shards, layout)
     if layout.package == BUNDLED.package and compile.wants_cuda(cuda):

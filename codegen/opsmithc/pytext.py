@@ -37,8 +37,6 @@ from .lower.pointwise import NUMBERS, number_params
 from .opdef import Body, Compose, OpDef, Out, Reduce, Scan, View
 from .schema import Param
 
-
-
 NONE_KNOWN: Mapping[str, OpDef] = {}  # no raw programs: every gradient that is one runs as calls
 SHAPE_OF, DTYPE_OF = "shape_of_", "dtype_of_"  # facts about a tensor, kept without holding it
 FACTS = (SHAPE_OF, DTYPE_OF)
@@ -193,6 +191,7 @@ def record_of(derived: Derived, defaults: bool = False) -> Record:
             for p in op.schema.params
             if p.kwonly and p.default is not None and p.name in number_params(op)
         }
+
     def folded(g: Gradient) -> Gradient:
         formula = simplify(substitute(g.formula, fold)) if fold else g.formula
         formula = transform(formula, _shape_name)
@@ -223,7 +222,9 @@ def _shape_name(node: Node) -> Node:
 
 
 def _is_list(op: OpDef, name: str) -> bool:
-    return any(p.name == name and p.type.is_list and p.type.base == "Tensor" for p in op.schema.params)
+    return any(
+        p.name == name and p.type.is_list and p.type.base == "Tensor" for p in op.schema.params
+    )
 
 
 def node_text(record: Record, suffix: str, extra: str = "", stamp: str = "seq()") -> str:
@@ -267,7 +268,7 @@ def node_text(record: Record, suffix: str, extra: str = "", stamp: str = "seq()"
 
 
 def _carries(op: OpDef, name: str) -> str:
-    """Does the operand need a gradient? (As Python.)"""
+    """The Python condition that the operand needs a gradient."""
     text = f"{safe(name)}._node is not None"
     return f"({safe(name)} is not None and {text})" if op.schema.param(name).type.optional else text
 
@@ -275,7 +276,11 @@ def _carries(op: OpDef, name: str) -> str:
 def _like(op: OpDef, name: str) -> str:
     """What the gradient of the operand must look like."""
     x = safe(name)
-    return f"None if {x} is None else like({x})" if op.schema.param(name).type.optional else f"like({x})"
+    return (
+        f"None if {x} is None else like({x})"
+        if op.schema.param(name).type.optional
+        else f"like({x})"
+    )
 
 
 def backward_texts(
@@ -300,7 +305,7 @@ def backward_texts(
 
 
 def _raw_reduce(record: Record, suffix: str) -> list[str]:
-    """A reduce whose gradient is a multiple of g: one expanded view, scaled before it is expanded."""
+    """A reduce whose gradient is a multiple of g: one expanded view, scaled before it is expanded."""  # noqa: E501
     op = record.derived.op
     if not isinstance(op.meaning, Reduce) or len(record.grads) != 1:
         return []
@@ -446,14 +451,17 @@ def _raw_pointwise(record: Record, kernel: list[Gradient], suffix: str) -> list[
         f"*scalar({record.at(p)})" if p in record.saved else f"*scalar({_default(op, p)})"
         for p in number_params(op)
     ]
-    checked = [record.at(t) for t in _kernel_reads(record.derived) if t in record.saved]
     if len(record.grads) == 1:
         mask = "1"
     else:
         bits = []
         for k, param in enumerate(all_kernel):
             if param in [g.param for g in kernel]:
-                bits.append(f"({record.edge(param)} is not None) << {k}" if k else f"({record.edge(param)} is not None)")
+                bits.append(
+                    f"({record.edge(param)} is not None) << {k}"
+                    if k
+                    else f"({record.edge(param)} is not None)"
+                )
         mask = " | ".join(bits)
     consume = "1" if not identity else "0"
     call = f"c_{op.name}_backward({', '.join([*args, *numbers, 'MASK', consume, 'n[0]'])})"
@@ -519,8 +527,16 @@ def new_tensor(h: str, node: str, view: str) -> str:
     return f"make_view({h}, {node}, {view})" if view else f"make({h}, {node})"
 
 
-def result_lines(op: OpDef, derived: Derived, record: Record | None, suffix: str, indent: int,
-                 rare: bool, before: tuple[str, ...] = (), view: str = "") -> list[str]:
+def result_lines(
+    op: OpDef,
+    derived: Derived,
+    record: Record | None,
+    suffix: str,
+    indent: int,
+    rare: bool,
+    before: tuple[str, ...] = (),
+    view: str = "",
+) -> list[str]:
     """From a handle ``h`` to the returned tensor(s), recording when asked to."""
     p = " " * indent
     lines = [f"{p}if h > 0.0:"]
@@ -536,7 +552,11 @@ def result_lines(op: OpDef, derived: Derived, record: Record | None, suffix: str
         out = _save_outputs(op, saves, pad)
         if many or len(op.schema.outputs) > 1:
             first = "(node, 0)" if many else "node"
-            return [*out, f"{pad}node = {node}", *_return(op, pad, new_tensor("h", first, view), "node")]
+            return [
+                *out,
+                f"{pad}node = {node}",
+                *_return(op, pad, new_tensor("h", first, view), "node"),
+            ]
         return [*out, *_return(op, pad, new_tensor("h", node, view), "node")]
 
     if rare:
@@ -642,28 +662,42 @@ def pointwise_text(derived: Derived) -> list[str]:
             ]
         else:
             body += [f"{pad}h = c_{n}({', '.join(f'{t}._h' for t in tensors)})"]
-    general = _general_call(op, "out._h if out is not None else 0.0" if out else "0.0", "0",
-                            "-seq() if out is not None else 0.0" if out else "0.0")
+    general = _general_call(
+        op,
+        "out._h if out is not None else 0.0" if out else "0.0",
+        "0",
+        "-seq() if out is not None else 0.0" if out else "0.0",
+    )
     if plain and cond:
         lines += [f"        if {cond}:", *("    " + b for b in body)]
         lines += ["        else:"]
         if out:
-            lines += [f"            if out is not None: refuse_recorded_out({', '.join(tensors)}, name={n!r})"]
+            lines += [
+                f"            if out is not None: refuse_recorded_out({', '.join(tensors)}, name={n!r})"  # noqa: E501
+            ]
         lines += [f"            h = {general}"]
     elif plain:
         lines += body
     else:
         if out:
-            lines += [f"        if out is not None: refuse_recorded_out({', '.join(tensors)}, name={n!r})"]
+            lines += [
+                f"        if out is not None: refuse_recorded_out({', '.join(tensors)}, name={n!r})"
+            ]
         lines += [f"        h = {general}"]
     lines += ["    except (AttributeError, TypeError, OverflowError):"]
     lines += [f"        return retry({n}, {arguments(op)}{', out=out' if out else ''})"]
     before = _wrap_numbers(rec, tensors, full)
     if out:
-        lines += ["    if out is not None and h > 0.0:", "        out._shape = None", "        return out"]
+        lines += [
+            "    if out is not None and h > 0.0:",
+            "        out._shape = None",
+            "        return out",
+        ]
     if folded and cond:
         lines += [f"    if {' and '.join(fast)}:"]
-        lines += result_lines(op, derived, short if derived.gradients else None, "", 8, rare, before)
+        lines += result_lines(
+            op, derived, short if derived.gradients else None, "", 8, rare, before
+        )
         lines += ["    else:"]
         lines += result_lines(op, derived, rec, "_full", 8, rare, before)
     else:
@@ -696,9 +730,7 @@ def _inplace(derived: Derived, record: Record, suffix: str, rare: bool) -> list[
     """``op_``: writes into its first argument."""
     op = derived.op
     n, first = op.name, op.schema.tensors[0].name
-    sig = ", ".join(
-        part for part in signature(op).split(", ") if part not in ("out=None",)
-    )
+    sig = ", ".join(part for part in signature(op).split(", ") if part not in ("out=None",))
     if sig.endswith(", *"):
         sig = sig[:-3]
     lines = [f"def {n}_({sig}):", f'    """In-place :func:`{n}`; returns its first argument."""']
@@ -742,7 +774,9 @@ def _inplace(derived: Derived, record: Record, suffix: str, rare: bool) -> list[
             k = len(record.edges) + 2
             items = node[1:-1].split(", ")
             items = [
-                "original" + i[len(first):] if j >= k and (i == first or i.startswith(first + " if")) else i
+                "original" + i[len(first) :]
+                if j >= k and (i == first or i.startswith(first + " if"))
+                else i
                 for j, i in enumerate(items)
             ]
             node = f"[{', '.join(items)}]"
@@ -751,7 +785,9 @@ def _inplace(derived: Derived, record: Record, suffix: str, rare: bool) -> list[
     return lines
 
 
-def _operator(derived: Derived, record: Record, tensors: list[str], rare: bool, plain: bool) -> list[str]:
+def _operator(
+    derived: Derived, record: Record, tensors: list[str], rare: bool, plain: bool
+) -> list[str]:
     """``__add__`` and its reflection, without keyword arguments."""
     op = derived.op
     words = [v.partition(":")[2] for v in op.variants if v.startswith("operator:")]
@@ -778,7 +814,11 @@ def _operator(derived: Derived, record: Record, tensors: list[str], rare: bool, 
         lines += result_lines(op, derived, rec, "", 4, rare, _wrap_numbers(rec, tensors, record))
         lines += [f"    return failed({op.name}, {a}, {b})", ""]
         if fn not in COMPARISONS:
-            lines += [f"def o_r{fn}({b}, {a}):", f"    return retry_operator({op.name}, {a}, {b})", ""]
+            lines += [
+                f"def o_r{fn}({b}, {a}):",
+                f"    return retry_operator({op.name}, {a}, {b})",
+                "",
+            ]
     return lines
 
 
@@ -801,9 +841,7 @@ def function_text(
     lines: list[str] = []
     if derived.gradients:
         lines += backward_texts(derived, record, "", known)
-    args = [
-        encode(p, p.name in is_dims).py.replace("{x}", safe(p.name)) for p in op.schema.params
-    ]
+    args = [encode(p, p.name in is_dims).py.replace("{x}", safe(p.name)) for p in op.schema.params]
     lines += [f"def {n}({signature(op)}):", *doc(op)]
     start = len(lines)
     for p in op.schema.params:
@@ -816,8 +854,12 @@ def function_text(
     if has_default_entry(op):
         first, *rest = op.schema.params
         test = " and ".join(f"{safe(p.name)} is {_literal(p)}" for p in rest)
-        lines += [f"        if {test}:", f"            h = c_{n}_0({safe(first.name)}._h)",
-                  "        else:", f"            h = c_{n}({call})"]
+        lines += [
+            f"        if {test}:",
+            f"            h = c_{n}_0({safe(first.name)}._h)",
+            "        else:",
+            f"            h = c_{n}({call})",
+        ]
     else:
         lines += [f"        h = c_{n}({call})"]
     lines += ["    except (AttributeError, TypeError, OverflowError, KeyError):"]
@@ -841,10 +883,11 @@ def function_text(
 def has_default_entry(op: OpDef) -> bool:
     """Does the op have an entry with everything but its first tensor at the default?"""
     rest = op.schema.params[1:]
-    return isinstance(op.meaning, Reduce) and bool(rest) and not any(
-        p.type.base in ("Scalar", "float") for p in rest
-    ) and all(
-        p.default in ("None", "False", "True", "false", "true") for p in rest
+    return (
+        isinstance(op.meaning, Reduce)
+        and bool(rest)
+        and not any(p.type.base in ("Scalar", "float") for p in rest)
+        and all(p.default in ("None", "False", "True", "false", "true") for p in rest)
     )
 
 
@@ -891,8 +934,10 @@ def body_text(op: OpDef) -> list[str]:
             lines += [f"    if {safe(p.name)} is None: {safe(p.name)} = {safe(p.default)}"]
     if op.schema.tensors:
         first = safe(op.schema.tensors[0].name)
-        lines += [f"    if {first}.__class__ is not Tensor and overrides({first}): "
-                  f"return dispatch({n}, {arguments(op)})"]
+        lines += [
+            f"    if {first}.__class__ is not Tensor and overrides({first}): "
+            f"return dispatch({n}, {arguments(op)})"
+        ]
     lines += prologue(op)
     for when, block, _ in op.meaning.cases:
         pad = "    "
@@ -920,7 +965,10 @@ def _inplace_body(op: OpDef) -> list[str]:
     assert isinstance(op.meaning, Body)
     first = safe(op.schema.params[0].name)
     sig = signature(op).replace(", *, out=None", "").replace(", out=None", "")
-    lines = [f"def {op.name}_({sig}):", f'    """In-place :func:`{op.name}`; returns its first argument."""']
+    lines = [
+        f"def {op.name}_({sig}):",
+        f'    """In-place :func:`{op.name}`; returns its first argument."""',
+    ]
     for when, block, _ in op.meaning.cases:
         pad = "    "
         if when is not None:

@@ -129,7 +129,9 @@ def parse_schema(text: str) -> Schema:
             raise FormulaError(f"parameter '{words[1]}' appears twice", at)
         if not eq and not kwonly and params and params[-1].default is not None:
             raise FormulaError(f"'{words[1]}' without default follows a default", at)
-        params.append(Param(words[1], parse_type(words[0], at), default.strip() if eq else None, kwonly))
+        params.append(
+            Param(words[1], parse_type(words[0], at), default.strip() if eq else None, kwonly)
+        )
     ret = m[3]
     if ret == "Tensor[]":
         return Schema(m[1], tuple(params), ("",), many=True)
@@ -138,7 +140,9 @@ def parse_schema(text: str) -> Schema:
     for item in items:
         r = _RETURN.match(item.strip())
         if not r:
-            raise FormulaError(f"expected 'Tensor' or '(Tensor a, Tensor b)', found '{ret}'", m.start(3))
+            raise FormulaError(
+                f"expected 'Tensor' or '(Tensor a, Tensor b)', found '{ret}'", m.start(3)
+            )
         returns.append(r["name"] or "")
     return Schema(m[1], tuple(params), tuple(returns))
 

@@ -19,7 +19,7 @@ class UserRegistryError(ValueError):
 
 @cache
 def identity() -> str:
-    """What a compiled registry depends on besides its text: version, flags, the bundled registry."""
+    """What a compiled registry depends on besides its text: version, flags, the bundled registry."""  # noqa: E501
     stamp = paths.OPS_YAML.stat()
     return f"{__version__} {compile.target_flags()} {stamp.st_size} {stamp.st_mtime_ns}"
 

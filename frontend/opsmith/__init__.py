@@ -58,7 +58,28 @@ from . import (
 for _name in dir(_functions):
     if not _name.startswith(("_", "o_", "m_")) and _name not in _functions._index.HIDDEN:
         globals().setdefault(_name, getattr(_functions, _name))
-from ._overloads import scatter, std, var, where
+from ._overloads import allclose, equal, is_nonzero, scatter, std, var, where
+from ._random import (
+    Generator,
+    bernoulli,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    multinomial,
+    normal,
+    poisson,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+    seed,
+    set_rng_state,
+)  # fmt: skip
+from ._ranges import arange, eye, linspace, logspace, tril_indices, triu_indices
 from .autograd.grad_mode import (
     enable_grad,
     inference_mode,
@@ -67,17 +88,10 @@ from .autograd.grad_mode import (
     set_grad_enabled,
 )  # fmt: skip
 
-from ._random import (
-    Generator, bernoulli, default_generator, get_rng_state, initial_seed, manual_seed, multinomial,
-    normal, poisson, rand, rand_like, randint, randint_like, randn, randn_like, randperm, seed,
-    set_rng_state,
-)  # fmt: skip
-from ._ranges import arange, eye, linspace, logspace, tril_indices, triu_indices
-
 newaxis = None
 
 _LAZY = (
-    "autograd", "compose", "cuda", "func", "linalg", "nn", "ops", "optim", "overrides", "safetensors",
+    "autograd", "compose", "cuda", "func", "linalg", "nn", "ops", "optim", "overrides", "safetensors",  # noqa: E501
     "serialization", "testing", "utils",
 )  # fmt: skip
 _LATE = {  # functions of modules that load on first touch
@@ -115,7 +129,7 @@ def numel(input: Tensor) -> int:
     return input.numel()
 
 
-def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:  # noqa: F811
     """A copy that stays on the graph."""
     return input.clone(memory_format=memory_format)
 

@@ -3,7 +3,7 @@
 from builtins import bool as _bool
 from typing import Any
 
-from ._generated.stubs import *
+from ._generated.stubs import *  # noqa: F403
 from ._generated.stubs import Tensor as Tensor
 
 __version__: str

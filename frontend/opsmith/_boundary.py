@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 if not getattr(sys, "_is_gil_enabled", lambda: True)():
-    raise ImportError("opsmith needs the interpreter lock: free-threaded Python is not supported yet")
+    raise ImportError(
+        "opsmith needs the interpreter lock: free-threaded Python is not supported yet"
+    )
 
 try:
     from ._generated import _runtime

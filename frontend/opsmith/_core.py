@@ -66,10 +66,12 @@ def make_shape(t: Any) -> Size:
     return s
 
 
-if os.environ.get("OPSMITH_PURE_TENSOR") or not lib.ops_install_tensor_type(b"opsmith._tensor_type"):
-    from ._pure import Tensor, make, make_view, set_shape_maker  # noqa: F401
+if os.environ.get("OPSMITH_PURE_TENSOR") or not lib.ops_install_tensor_type(
+    b"opsmith._tensor_type"
+):
+    from ._pure import Tensor, make, make_view, set_shape_maker
 else:
-    from ._tensor_type import Tensor, make, make_view, set_shape_maker  # noqa: F401
+    from ._tensor_type import Tensor, make, make_view, set_shape_maker
 set_shape_maker(make_shape)
 Tensor.__module__ = "opsmith"
 
@@ -123,7 +125,9 @@ class _Dims(dict):
 def _axis(d: Any) -> int:
     d = d.__index__()
     if not -32 <= d < 32:
-        raise IndexError(f"Dimension out of range (expected to be in range of [-32, 31], but got {d})")
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [-32, 31], but got {d})"
+        )
     return d & 63
 
 
@@ -216,8 +220,13 @@ def number(v: Any) -> Tensor:
         v = v.item() if hasattr(v, "item") else v
         t = v.__class__
     try:
-        return wrap(lib.ops_make_number(1 if t is float else 2 if t is bool else 0,
-                                   float(v) if t is float else 0.0, 0 if t is float else int(v)))
+        return wrap(
+            lib.ops_make_number(
+                1 if t is float else 2 if t is bool else 0,
+                float(v) if t is float else 0.0,
+                0 if t is float else int(v),
+            )
+        )
     except OverflowError:
         raise RuntimeError("value cannot be converted to type int64_t without overflow") from None
 
@@ -226,7 +235,12 @@ def is_number(v: Any) -> bool:
     """A Python or NumPy scalar."""
     if isinstance(v, (int, float, complex)):
         return True
-    return hasattr(v, "dtype") and hasattr(v, "item") and not isinstance(v, Tensor) and getattr(v, "ndim", 1) == 0
+    return (
+        hasattr(v, "dtype")
+        and hasattr(v, "item")
+        and not isinstance(v, Tensor)
+        and getattr(v, "ndim", 1) == 0
+    )
 
 
 def as_operand(v: Any) -> Tensor:
@@ -320,7 +334,9 @@ def _convert(fn: str, param: str, kind: str, position: int, v: Any) -> tuple[Any
         items = [t if isinstance(t, Tensor) else None for t in v]
         for k, t in enumerate(items):
             if t is None:
-                raise TypeError(f"expected Tensor as element {k} in argument '{param}', but got {_kind(v[k])}")
+                raise TypeError(
+                    f"expected Tensor as element {k} in argument '{param}', but got {_kind(v[k])}"
+                )
         return items, not isinstance(v, (list, tuple))
     if base in ("int", "float", "bool", "Scalar"):
         if isinstance(v, Tensor) or (is_number(v) and type(v) not in (int, float, bool)):
@@ -512,7 +528,7 @@ def _check_saved(n: list[Any], t: Tensor) -> None:
         raise RuntimeError(
             "one of the variables needed for gradient computation has been modified by an inplace "
             f"operation: a tensor of shape {list(t.shape)} saved by {op} is at version "
-            f"{lib.ops_version_of(t._h)}, written after it was saved. Hint: enable anomaly detection "
+            f"{lib.ops_version_of(t._h)}, written after it was saved. Hint: enable anomaly detection "  # noqa: E501
             "to find the operation, with opsmith.autograd.set_detect_anomaly(True)."
         )
 
@@ -520,7 +536,7 @@ def _check_saved(n: list[Any], t: Tensor) -> None:
 def freed(n: Any, g: Any) -> NoReturn:
     """Stands in a node whose saved part is gone."""
     raise RuntimeError(
-        "Trying to backward through the graph a second time (or directly access saved tensors after "
+        "Trying to backward through the graph a second time (or directly access saved tensors after "  # noqa: E501
         "they have already been freed). Saved intermediate values of the graph are freed when you "
         "call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward "
         "through the graph a second time or if you need to access saved tensors after calling "
@@ -563,17 +579,24 @@ def undo_broadcast(raw_backward: Any, recorded: Any) -> Any:
     def backward(n: Any, g: float) -> Any:
         likes = n[-1]
         grads = raw_backward(n[:-1], g)
-        return tuple([
-            h if h is None or to is None else steal(reduce_to(wrap(h), to))
-            for h, to in zip(grads, likes, strict=True)
-        ])
+        return tuple(
+            [
+                h if h is None or to is None else steal(reduce_to(wrap(h), to))
+                for h, to in zip(grads, likes, strict=True)
+            ]
+        )
 
     def recorded_backward(n: Any, g: Any) -> Any:
         likes = n[-1]
         inner = _Inner(n[:-1])
         inner.outer = n
         grads = recorded(inner, g)
-        return tuple([t if t is None or to is None else reduce_to(t, to) for t, to in zip(grads, likes, strict=True)])
+        return tuple(
+            [
+                t if t is None or to is None else reduce_to(t, to)
+                for t, to in zip(grads, likes, strict=True)
+            ]
+        )
 
     attach(
         backward, recorded_backward, raw_backward.op, raw_backward.edges, raw_backward.outputs
@@ -627,7 +650,11 @@ def reduced_count(shape: Size, dim: Any) -> int:
     n = len(shape)
     if not n:
         return 1
-    axes = range(n) if dim is None or dim == () else {d % n for d in ((dim,) if isinstance(dim, int) else dim)}
+    axes = (
+        range(n)
+        if dim is None or dim == ()
+        else {d % n for d in ((dim,) if isinstance(dim, int) else dim)}
+    )
     count = 1
     for d in axes:
         count *= shape[d]
@@ -641,7 +668,11 @@ def reduced_positions(shape: Size, dim: Any) -> Tensor:
     n = len(shape)
     if not n:
         return reshape(arange(1), ())
-    axes = sorted(range(n) if dim is None or dim == () else {d % n for d in ((dim,) if isinstance(dim, int) else dim)})
+    axes = sorted(
+        range(n)
+        if dim is None or dim == ()
+        else {d % n for d in ((dim,) if isinstance(dim, int) else dim)}
+    )
     count = reduced_count(shape, dim)
     return reshape(arange(count), tuple(shape[d] if d in axes else 1 for d in range(n)))
 
@@ -654,10 +685,14 @@ def check_inplace(t: Tensor) -> None:
     if not grad_enabled():
         return
     if t._node.__class__ is Leaf:
-        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+        raise RuntimeError(
+            "a leaf Variable that requires grad is being used in an in-place operation."
+        )
     base = getattr(t, "_view", None)
     if base is not None and base[0]._node.__class__ is Leaf:
-        raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        raise RuntimeError(
+            "a view of a leaf Variable that requires grad is being used in an in-place operation."
+        )
 
 
 def rebase(t: Tensor, node: list[Any]) -> Tensor:
@@ -704,7 +739,7 @@ def refuse_recorded_out(*operands: Any, name: str) -> None:
     """out= and gradients exclude each other."""
     if grad_enabled() and any(has_node(t) for t in operands):
         raise RuntimeError(
-            f"{name}(): functions with out=... arguments don't support automatic differentiation, but "
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but "  # noqa: E501
             "one of the arguments requires grad."
         )
 
@@ -717,23 +752,31 @@ def write_out(out: Any, result: Any) -> Any:
         result = wrap(abs(result), result < 0 or None)
     if result._node is not None:
         raise RuntimeError(
-            "functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+            "functions with out=... arguments don't support automatic differentiation, but one of the arguments "  # noqa: E501
             "requires grad."
         )
     have, want = result.dtype, out.dtype
-    if have is not want and (want.code == 9 or have.is_floating_point and not want.is_floating_point):
+    if have is not want and (
+        want.code == 9 or have.is_floating_point and not want.is_floating_point
+    ):
         names = [SCALAR_TYPE_NAMES[d.code] for d in (have, want)]
-        raise RuntimeError(f"result type {names[0]} can't be cast to the desired output type {names[1]}")
+        raise RuntimeError(
+            f"result type {names[0]} can't be cast to the desired output type {names[1]}"
+        )
     if lib.ops_overlaps_itself(out._h):
         raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory "  # noqa: E501
             "location. Please clone() the tensor before performing the operation."
         )
     if out.shape != result.shape:
-        lib.ops_swap_contents(out._h, result._h) if out.dtype == result.dtype and out.numel() == 0 else None
+        lib.ops_swap_contents(
+            out._h, result._h
+        ) if out.dtype == result.dtype and out.numel() == 0 else None
         out._shape = None
         if out.shape != result.shape:
-            raise RuntimeError(f"out has shape {list(out.shape)}, the result has shape {list(result.shape)}")
+            raise RuntimeError(
+                f"out has shape {list(out.shape)}, the result has shape {list(result.shape)}"
+            )
         return out
     _boundary.check(lib.ops_copy(out._h, result._h, -seq()))
     return out
@@ -741,11 +784,11 @@ def write_out(out: Any, result: Any) -> Any:
 
 # Everything generated functions import from here, and what the frontend's own modules use.
 __all__ = [
-    "DEVICES", "DIMS", "LIMIT", "Leaf", "NAN", "NONE", "NONE_H", "NO_INT", "RARE", "Tensor", "alias",
-    "as_operand", "assign", "attach", "backward_failed", "check_inplace", "check_saved", "compose", "copy_of", "cotangents",
-    "device_code", "dispatch", "drop", "error_text", "failed", "further", "grad_enabled", "has_node", "hold", "hold_saved", "in_place",
-    "ints", "last_write", "like", "make", "make_view", "named_tuple", "next_output", "no_case", "number", "operand",
-    "overrides", "raw", "rebase", "reduced_count", "reduced_positions", "refuse_recorded_out", "retry", "retry_operator",
+    "DEVICES", "DIMS", "LIMIT", "Leaf", "NAN", "NONE", "NONE_H", "NO_INT", "RARE", "Tensor", "alias",  # noqa: E501
+    "as_operand", "assign", "attach", "backward_failed", "check_inplace", "check_saved", "compose", "copy_of", "cotangents",  # noqa: E501
+    "device_code", "dispatch", "drop", "error_text", "failed", "further", "grad_enabled", "has_node", "hold", "hold_saved", "in_place",  # noqa: E501
+    "ints", "last_write", "like", "make", "make_view", "named_tuple", "next_output", "no_case", "number", "operand",  # noqa: E501
+    "overrides", "raw", "rebase", "reduced_count", "reduced_positions", "refuse_recorded_out", "retry", "retry_operator",  # noqa: E501
     "saved_input", "saved_output", "scalar", "seq", "shard", "share", "tensors", "undo_broadcast",
     "unreduce", "unreduce_handle", "wrap", "write_out",
 ]  # fmt: skip

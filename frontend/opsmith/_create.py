@@ -6,7 +6,7 @@ from array import array
 
 from ._boundary import check, ffi, lib
 from ._core import Leaf, Tensor, device_code, ints, is_number, make, scalar, wrap
-from ._dtypes import BY_NUMPY, CPU, DTYPES, Size, bool_, device, dtype, float32, float64, int64
+from ._dtypes import BY_NUMPY, CPU, DTYPES, Size, bool_, dtype, float32, float64, int64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +88,11 @@ def _from_array(data: Any, d: dtype | None) -> Tensor:
 def _from_python(data: Any, d: dtype | None) -> Tensor:
     shape: list[int] = []
     probe = data
-    while isinstance(probe, (list, tuple)) or (hasattr(probe, "__len__") and hasattr(probe, "__getitem__") and not isinstance(probe, (str, bytes, Tensor, dict))):
+    while isinstance(probe, (list, tuple)) or (
+        hasattr(probe, "__len__")
+        and hasattr(probe, "__getitem__")
+        and not isinstance(probe, (str, bytes, Tensor, dict))
+    ):
         shape.append(len(probe))
         if not len(probe):
             break
@@ -122,12 +126,14 @@ def _from_python(data: Any, d: dtype | None) -> Tensor:
 
 
 def _flatten(data: Any, shape: list[int], depth: int, flat: list[Any]) -> list[int]:
-    """Append all numbers below ``data`` to ``flat``; every level must have the length of ``shape``."""
+    """Append all numbers below ``data`` to ``flat``; every level must have the length of ``shape``."""  # noqa: E501
     if depth == len(shape):
         if isinstance(data, Tensor) and data.ndim == 0:
             flat.append(data.item())
         elif isinstance(data, (list, tuple)):
-            raise ValueError(f"expected a number at dim {depth}, found a sequence of length {len(data)}")
+            raise ValueError(
+                f"expected a number at dim {depth}, found a sequence of length {len(data)}"
+            )
         else:
             flat.append(data)
         return []
@@ -136,7 +142,9 @@ def _flatten(data: Any, shape: list[int], depth: int, flat: list[Any]) -> list[i
     if not hasattr(data, "__len__") or isinstance(data, (str, bytes)):
         raise TypeError(f"not a sequence at dim {depth}: {type(data).__name__}")
     if len(data) != shape[depth]:
-        raise ValueError(f"expected sequence of length {shape[depth]} at dim {depth} (got {len(data)})")
+        raise ValueError(
+            f"expected sequence of length {shape[depth]} at dim {depth} (got {len(data)})"
+        )
     if depth == len(shape) - 1 and all(type(v) in (int, float, bool) for v in data):
         flat.extend(data)
         return []
@@ -182,8 +190,16 @@ def _adopt(owner: Any, d: dtype, address: int, shape: Any, strides: Any, readonl
     global _next_owner
     key = _next_owner
     _next_owner += 1.0
-    h = lib.ops_from_foreign(d.code, ffi.cast("char *", address), int(readonly), len(shape),
-                             list(shape) or [0], list(strides) or [0], key, _release)
+    h = lib.ops_from_foreign(
+        d.code,
+        ffi.cast("char *", address),
+        int(readonly),
+        len(shape),
+        list(shape) or [0],
+        list(strides) or [0],
+        key,
+        _release,
+    )
     _OWNERS[key] = owner
     if not h:
         del _OWNERS[key]
@@ -210,21 +226,32 @@ def from_numpy(array: Any) -> Tensor:
     if any(s < 0 for s in array.strides):
         raise ValueError(
             "At least one stride in the given numpy array is negative, and tensors with negative "
-            "strides are not currently supported. (You can probably work around this by making a copy "
+            "strides are not currently supported. (You can probably work around this by making a copy "  # noqa: E501
             "of your array with array.copy().)"
         )
     if any(s % array.itemsize for s in array.strides):
         raise ValueError("given numpy array strides not a multiple of the element byte size")
     strides = [s // array.itemsize for s in array.strides]
-    return _adopt(array, d, array.__array_interface__["data"][0], array.shape, strides, not array.flags.writeable)
+    return _adopt(
+        array,
+        d,
+        array.__array_interface__["data"][0],
+        array.shape,
+        strides,
+        not array.flags.writeable,
+    )
 
 
-def frombuffer(buffer: Any, *, dtype: dtype, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+def frombuffer(
+    buffer: Any, *, dtype: dtype, count: int = -1, offset: int = 0, requires_grad: bool = False
+) -> Tensor:
     """A 1-d tensor over an object with the buffer protocol."""
     view = memoryview(buffer)
     n = (view.nbytes - offset) // dtype.itemsize if count < 0 else count
     if n < 0 or offset + n * dtype.itemsize > view.nbytes:
-        raise ValueError(f"requested buffer length ({n} * {dtype.itemsize} bytes) after offset ({offset} bytes) must not be greater than actual buffer length ({view.nbytes} bytes)")
+        raise ValueError(
+            f"requested buffer length ({n} * {dtype.itemsize} bytes) after offset ({offset} bytes) must not be greater than actual buffer length ({view.nbytes} bytes)"  # noqa: E501
+        )
     c = ffi.from_buffer(view)
     address = int(ffi.cast("intptr_t", c)) + offset
     return _finish(_adopt((c, view), dtype, address, (n,), (1,), view.readonly), requires_grad)
@@ -248,38 +275,51 @@ def _device_of(d: Any) -> int:
     return 0 if d is None else device_code(d)
 
 
-def empty(*size: Any, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,
-          requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
+def empty(*size: Any, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,  # noqa: E501
+          requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip  # noqa: E501
     """A tensor of that size with undefined values."""
-    return _finish(wrap(lib.ops_empty(_dtype_of(dtype).code, _device_of(device), *ints(_size(size)))), requires_grad)
+    return _finish(
+        wrap(lib.ops_empty(_dtype_of(dtype).code, _device_of(device), *ints(_size(size)))),
+        requires_grad,
+    )
 
 
-def full(size: Any, fill_value: Any, *, out: Any = None, dtype: dtype | None = None, layout: Any = None,
+def full(size: Any, fill_value: Any, *, out: Any = None, dtype: dtype | None = None, layout: Any = None,  # noqa: E501
          device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """A tensor filled with one value; without dtype, of the value's own kind."""
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
     if dtype is None:
-        dtype = bool_ if isinstance(fill_value, bool) else int64 if isinstance(fill_value, int) else _default
-    h = lib.ops_full(_dtype_of(dtype).code, _device_of(device), *scalar(fill_value), *ints(_size((size,))))
+        dtype = (
+            bool_
+            if isinstance(fill_value, bool)
+            else int64
+            if isinstance(fill_value, int)
+            else _default
+        )
+    h = lib.ops_full(
+        _dtype_of(dtype).code, _device_of(device), *scalar(fill_value), *ints(_size((size,)))
+    )
     return _finish(wrap(h), requires_grad)
 
 
-def zeros(*size: Any, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,
+def zeros(*size: Any, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,  # noqa: E501
           requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """A tensor of zeros."""
     h = lib.ops_full(_dtype_of(dtype).code, _device_of(device), 0, 0.0, 0, *ints(_size(size)))
     return _finish(wrap(h), requires_grad)
 
 
-def ones(*size: Any, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,
+def ones(*size: Any, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,  # noqa: E501
          requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """A tensor of ones."""
     h = lib.ops_full(_dtype_of(dtype).code, _device_of(device), 0, 0.0, 1, *ints(_size(size)))
     return _finish(wrap(h), requires_grad)
 
 
-def _like(t: Tensor, kind: int, f: float, i: int, dtype: dtype | None, device: Any, requires_grad: bool) -> Tensor:
+def _like(
+    t: Tensor, kind: int, f: float, i: int, dtype: dtype | None, device: Any, requires_grad: bool
+) -> Tensor:
     if not isinstance(t, Tensor):
         raise TypeError(f"argument 'input' (position 1) must be Tensor, not {type(t).__name__}")
     r = wrap(lib.ops_like(t._h, -1 if dtype is None else dtype.code, kind, f, i))
@@ -307,16 +347,18 @@ def ones_like(input: Tensor, *, dtype: dtype | None = None, layout: Any = None, 
 
 
 def full_like(input: Tensor, fill_value: Any, *, dtype: dtype | None = None, layout: Any = None,
-              device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
+              device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip  # noqa: E501
     """One value in the shape of ``input``."""
     return _like(input, *scalar(fill_value), dtype, device, requires_grad)
 
 
-def empty_strided(size: Any, stride: Any, *, dtype: dtype | None = None, layout: Any = None, device: Any = None,
+def empty_strided(size: Any, stride: Any, *, dtype: dtype | None = None, layout: Any = None, device: Any = None,  # noqa: E501
                   requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """Undefined values with the given strides."""
     shape, strides = list(_size((size,))), list(_size((stride,)))
-    h = lib.ops_empty_strided(_dtype_of(dtype).code, _device_of(device), len(shape), shape or [0], strides or [0])
+    h = lib.ops_empty_strided(
+        _dtype_of(dtype).code, _device_of(device), len(shape), shape or [0], strides or [0]
+    )
     return _finish(wrap(h), requires_grad)
 
 

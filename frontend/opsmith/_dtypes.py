@@ -7,15 +7,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-
 class dtype:
     """The type of a tensor's elements, e.g. ``opsmith.float32``."""
 
     __slots__ = (
-        "_name", "code", "is_complex", "is_floating_point", "is_signed", "itemsize", "kind_rank", "numpy",
+        "_name", "code", "is_complex", "is_floating_point", "is_signed", "itemsize", "kind_rank", "numpy",  # noqa: E501
     )  # fmt: skip
 
-    def __init__(self, name: str, code: int, itemsize: int, kind: str, signed: bool, numpy: str) -> None:
+    def __init__(
+        self, name: str, code: int, itemsize: int, kind: str, signed: bool, numpy: str
+    ) -> None:
         self._name, self.code, self.itemsize, self.numpy = name, code, itemsize, numpy
         self.is_floating_point = kind == "float"
         self.kind_rank = ("bool", "int", "float").index(kind)  # a result may go to no lower kind
@@ -40,7 +41,9 @@ _ROWS = (
     ("int16", 2, "int", True, "int16"), ("int8", 1, "int", True, "int8"),
     ("uint8", 1, "int", False, "uint8"), ("bool", 1, "bool", False, "bool"),
 )  # fmt: skip
-DTYPES = tuple(dtype(n, k, size, kind, signed, np) for k, (n, size, kind, signed, np) in enumerate(_ROWS))
+DTYPES = tuple(
+    dtype(n, k, size, kind, signed, np) for k, (n, size, kind, signed, np) in enumerate(_ROWS)
+)
 float64, float32, bfloat16, float16, int64, int32, int16, int8, uint8, bool_ = DTYPES
 BY_NUMPY = {d.numpy: d for d in DTYPES if d.numpy}
 NAMES: dict[str, dtype] = {
@@ -65,7 +68,9 @@ class device:
             type, index = type.type, type.index if index is None else index
         name, _, number = str(type).partition(":")
         if name not in self.TYPES:
-            raise RuntimeError(f"Expected one of {', '.join(self.TYPES)} device type at start of device string: {name}")
+            raise RuntimeError(
+                f"Expected one of {', '.join(self.TYPES)} device type at start of device string: {name}"  # noqa: E501
+            )
         self.type = name
         self.index = int(number) if number else index
 
@@ -81,7 +86,9 @@ class device:
         return hash((self.type, self.index))
 
     def __repr__(self) -> str:
-        return f"device(type='{self.type}'" + (f", index={self.index})" if self.index is not None else ")")
+        return f"device(type='{self.type}'" + (
+            f", index={self.index})" if self.index is not None else ")"
+        )
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"

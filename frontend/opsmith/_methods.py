@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from . import _functions as f
 from ._boundary import lib
 from ._core import Tensor, is_number, wrap
@@ -61,7 +60,9 @@ def install() -> None:
         if dunder not in COMPARISONS:
             setattr(Tensor, f"__r{dunder}__", _reflected(fn, f"__r{dunder}__"))
             if inplace:
-                setattr(Tensor, f"__i{dunder}__", _plain(getattr(f, f"{target}_"), f"__i{dunder}__"))
+                setattr(
+                    Tensor, f"__i{dunder}__", _plain(getattr(f, f"{target}_"), f"__i{dunder}__")
+                )
 
 
 install()
@@ -69,7 +70,7 @@ _view_shape = Tensor.view
 
 
 def _view(self: Tensor, *size: Any, **kwargs: Any) -> Tensor:
-    """``view(2, 3)``: the same elements in another shape; ``view(dtype)``: the same bytes as another dtype."""
+    """``view(2, 3)``: the same elements in another shape; ``view(dtype)``: the same bytes as another dtype."""  # noqa: E501
     if size and size[0].__class__ is dtype:
         return view_as_dtype(self, size[0])
     if "dtype" in kwargs:

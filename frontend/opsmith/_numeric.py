@@ -8,17 +8,19 @@ from ._create import get_default_dtype
 from ._dtypes import dtype
 
 _FLOATS = {  # bits, significand bits with the hidden one, largest exponent
-    "float64": (64, 53, 1023), "float32": (32, 24, 127), "float16": (16, 11, 15), "bfloat16": (16, 8, 127),
+    "float64": (64, 53, 1023), "float32": (32, 24, 127), "float16": (16, 11, 15), "bfloat16": (16, 8, 127),  # noqa: E501
 }  # fmt: skip
 
 
-class finfo:  # noqa: N801 - PyTorch's name
-    """Limits of a floating-point dtype: ``bits, eps, max, min, tiny, smallest_normal, resolution``."""
+class finfo:
+    """Limits of a floating-point dtype: ``bits, eps, max, min, tiny, smallest_normal, resolution``."""  # noqa: E501
 
     def __init__(self, type: dtype | None = None) -> None:
         d = type or get_default_dtype()
         if d._name not in _FLOATS:
-            raise TypeError("torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'")
+            raise TypeError(
+                "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"  # noqa: E501
+            )
         bits, digits, top = _FLOATS[d._name]
         self.bits, self.dtype = bits, d._name
         self.eps = 2.0 ** (1 - digits)
@@ -29,17 +31,19 @@ class finfo:  # noqa: N801 - PyTorch's name
 
     def __repr__(self) -> str:
         return (
-            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "  # noqa: E501
             f"smallest_normal={self.tiny:g}, tiny={self.tiny:g}, dtype={self.dtype})"
         )
 
 
-class iinfo:  # noqa: N801 - PyTorch's name
+class iinfo:
     """Limits of an integer dtype: ``bits, max, min``."""
 
     def __init__(self, type: dtype) -> None:
         if type.is_floating_point or type._name == "bool":
-            raise TypeError("torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'")
+            raise TypeError(
+                "torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'"  # noqa: E501
+            )
         self.bits, self.dtype = 8 * type.itemsize, type._name
         signed = type.is_signed
         self.min = -(2 ** (self.bits - 1)) if signed else 0

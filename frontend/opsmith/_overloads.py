@@ -24,6 +24,29 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any =
     )
 
 
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Same shape and the same values?"""
+    from .compose import selection
+
+    return selection.equal(input, other)
+
+
+def allclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> bool:
+    """Are all elements close: ``abs(input - other) <= atol + rtol * abs(other)``?"""
+    from .compose import selection
+
+    return selection.allclose(input, other, rtol, atol, equal_nan)
+
+
+def is_nonzero(input: Tensor) -> bool:
+    """Is the only element not zero?"""
+    from .compose import selection
+
+    return selection.is_nonzero(input)
+
+
 def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
     """``self`` where condition is true, else ``other``."""
     return f.where(condition, self, other)
@@ -98,6 +121,8 @@ def _spread(v: Any, input: Tensor, index: Tensor) -> Tensor:
 
 Tensor.where = _where_method  # type: ignore[attr-defined]
 Tensor.var, Tensor.std = var, std  # type: ignore[attr-defined]
+Tensor.equal, Tensor.allclose = equal, allclose  # type: ignore[attr-defined]
+Tensor.is_nonzero = is_nonzero  # type: ignore[attr-defined]
 Tensor.scatter, Tensor.scatter_ = scatter, scatter_  # type: ignore[attr-defined]
 
-__all__ = ["scatter", "std", "var", "where"]
+__all__ = ["allclose", "equal", "is_nonzero", "scatter", "std", "var", "where"]

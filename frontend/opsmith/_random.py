@@ -2,7 +2,7 @@
 
 Every draw is Philox(seed, offset + logical index) (Salmon et al. 2011): the same seed gives the same
 numbers on any machine and at any number of threads. They are not PyTorch's numbers.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -165,31 +165,43 @@ def randn(
     return _finish(_normal(like, generator), requires_grad)
 
 
-def rand_like(input: Tensor, *, dtype: dtype | None = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def rand_like(
+    input: Tensor, *, dtype: dtype | None = None, requires_grad: bool = False, **_: Any
+) -> Tensor:
     """Uniform numbers in the shape of ``input``."""
-    return rand(*input.shape, dtype=dtype or input.dtype, device=input.device, requires_grad=requires_grad)
+    return rand(
+        *input.shape, dtype=dtype or input.dtype, device=input.device, requires_grad=requires_grad
+    )
 
 
-def randn_like(input: Tensor, *, dtype: dtype | None = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def randn_like(
+    input: Tensor, *, dtype: dtype | None = None, requires_grad: bool = False, **_: Any
+) -> Tensor:
     """Standard normal numbers in the shape of ``input``."""
-    return randn(*input.shape, dtype=dtype or input.dtype, device=input.device, requires_grad=requires_grad)
+    return randn(
+        *input.shape, dtype=dtype or input.dtype, device=input.device, requires_grad=requires_grad
+    )
 
 
 def randint(
-    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, out: Any = None,
+    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, out: Any = None,  # noqa: E501
     dtype: dtype | None = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Integers in [low, high): ``randint(high, size)`` or ``randint(low, high, size)``."""
     if size is None:
         low, high, size = 0, low, high
     if high <= low:
-        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+        raise RuntimeError(
+            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
+        )
     draws = _uniform(empty(size, dtype=float64, device=device), generator)
     values = f.floor(draws * float(high - low)).to(int64) + low
     return _finish(values.to(dtype or int64), requires_grad)
 
 
-def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: dtype | None = None, **_: Any) -> Tensor:
+def randint_like(
+    input: Tensor, low: int, high: int | None = None, *, dtype: dtype | None = None, **_: Any
+) -> Tensor:
     """Integers in [low, high) in the shape of ``input``."""
     if high is None:
         low, high = 0, low
@@ -217,10 +229,10 @@ def _from_array(a: Any) -> Tensor:
 
 
 def normal(
-    mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, out: Any = None,
+    mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, out: Any = None,  # noqa: E501
     dtype: dtype | None = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Normal numbers of the given mean and standard deviation (numbers, or tensors element by element)."""
+    """Normal numbers of the given mean and standard deviation (numbers, or tensors element by element)."""  # noqa: E501
     if size is not None:
         shape = _size((size,))
     else:
@@ -229,10 +241,14 @@ def normal(
             raise TypeError("normal() needs a size when mean and std are numbers")
         shape = (mean + std).shape
         dtype = like[0].dtype
-    return _finish(randn(*shape, generator=generator, dtype=dtype, device=device) * std + mean, requires_grad)
+    return _finish(
+        randn(*shape, generator=generator, dtype=dtype, device=device) * std + mean, requires_grad
+    )
 
 
-def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Any = None) -> Tensor:
+def bernoulli(
+    input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Any = None
+) -> Tensor:
     """1 with the probability that ``input`` (or p) says, else 0."""
     return (_uniform(input, generator) < (input if p is None else p)).to(input.dtype)
 
@@ -247,14 +263,14 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
 
 
 def multinomial(
-    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None,
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None,  # noqa: E501
     out: Any = None,
 ) -> Tensor:  # fmt: skip
     """Indices drawn with the probabilities of each row of ``input``.
 
     Raises:
         RuntimeError: for negative, infinite or all-zero weights, or too many draws without replacement.
-    """
+    """  # noqa: E501
     import numpy as np
 
     p = input.detach().double().numpy()
@@ -269,12 +285,14 @@ def multinomial(
         raise RuntimeError(
             "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
             if num_samples > rows.shape[1]
-            else "invalid multinomial distribution (with replacement=False, not enough non-negative category to sample)"
+            else "invalid multinomial distribution (with replacement=False, not enough non-negative category to sample)"  # noqa: E501
         )
     if replacement:
         u = _uniform(empty(len(rows), num_samples, dtype=float64), generator).numpy()
         edges = np.cumsum(rows, axis=1)
-        picks = np.stack([np.searchsorted(e, v * e[-1], side="right") for e, v in zip(edges, u, strict=True)])
+        picks = np.stack(
+            [np.searchsorted(e, v * e[-1], side="right") for e, v in zip(edges, u, strict=True)]
+        )
         picks = np.minimum(picks, (rows > 0).shape[1] - 1)
     else:  # the smallest of exponentials with these rates (Efraimidis, Spirakis 2006)
         u = _uniform(empty(*rows.shape, dtype=float64), generator).numpy()
@@ -288,16 +306,27 @@ def multinomial(
 # In-place draws ----------------------------------------------------------------------------------
 
 
-def _uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None, **kw: Any) -> Tensor:
+def _uniform_(
+    self: Tensor,
+    from_: float = 0.0,
+    to: float = 1.0,
+    *,
+    generator: Generator | None = None,
+    **kw: Any,
+) -> Tensor:
     """Overwrite with uniform numbers in [from, to)."""
     low = kw.get("from", kw.get("a", from_))
     high = kw.get("b", to)
     if low > high:
-        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
+        raise RuntimeError(
+            f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}"
+        )
     return self.copy_(_uniform(self, generator) * (high - low) + low)
 
 
-def _normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+def _normal_(
+    self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
     """Overwrite with normal numbers."""
     if std < 0:
         raise RuntimeError(f"normal_ expects std >= 0.0, but found std {std}")
@@ -309,16 +338,25 @@ def _bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = Non
     return self.copy_(_uniform(self.to(float64), generator) < p)
 
 
-def _exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+def _exponential_(
+    self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
     """Overwrite with exponential numbers of rate ``lambd``."""
     return self.copy_(-f.log1p(-_uniform(self, generator)) / lambd)
 
 
-def _random_(self: Tensor, from_: int = 0, to: int | None = None, *, generator: Generator | None = None, **kw: Any) -> Tensor:
+def _random_(
+    self: Tensor,
+    from_: int = 0,
+    to: int | None = None,
+    *,
+    generator: Generator | None = None,
+    **kw: Any,
+) -> Tensor:
     """Overwrite with integers: ``random_()``, ``random_(to)`` or ``random_(from, to)``."""
     low = kw.get("from", from_)
     if to is None:
-        digits = {"float64": 53, "float32": 24, "bfloat16": 8, "float16": 11, "int64": 53, "int32": 31,
+        digits = {"float64": 53, "float32": 24, "bfloat16": 8, "float16": 11, "int64": 53, "int32": 31,  # noqa: E501
                   "int16": 15, "int8": 7, "uint8": 8, "bool": 1}[self.dtype._name]  # fmt: skip
         low, to = (0, low) if low else (0, 2**digits)
     return self.copy_(randint(low, to, tuple(self.shape), generator=generator))

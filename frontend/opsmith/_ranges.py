@@ -53,7 +53,7 @@ def _line(start: Any, step: Any, n: int, whole: bool) -> Tensor:
 
 
 def linspace(
-    start: Any, end: Any, steps: int, *, out: Any = None, dtype: dtype | None = None, layout: Any = None,
+    start: Any, end: Any, steps: int, *, out: Any = None, dtype: dtype | None = None, layout: Any = None,  # noqa: E501
     device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """``steps`` equally spaced numbers from start to end, both included."""
@@ -69,16 +69,18 @@ def linspace(
 
 
 def logspace(
-    start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any = None, dtype: dtype | None = None,
+    start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any = None, dtype: dtype | None = None,  # noqa: E501
     layout: Any = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """``base`` to the power of equally spaced exponents."""
     exponents = linspace(start, end, steps, dtype=float64)
-    return _finish((base**exponents).to(dtype or get_default_dtype()).to(device=device), requires_grad)
+    return _finish(
+        (base**exponents).to(dtype or get_default_dtype()).to(device=device), requires_grad
+    )
 
 
 def eye(
-    n: int, m: int | None = None, *, out: Any = None, dtype: dtype | None = None, layout: Any = None,
+    n: int, m: int | None = None, *, out: Any = None, dtype: dtype | None = None, layout: Any = None,  # noqa: E501
     device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Ones on the diagonal of an (n, m) matrix of zeros."""
@@ -89,13 +91,29 @@ def eye(
     return _finish(t.to(device=device), requires_grad)
 
 
-def tril_indices(row: int, col: int, offset: int = 0, *, dtype: dtype = int64, device: Any = None, layout: Any = None) -> Tensor:
+def tril_indices(
+    row: int,
+    col: int,
+    offset: int = 0,
+    *,
+    dtype: dtype = int64,
+    device: Any = None,
+    layout: Any = None,
+) -> Tensor:
     """Row and column numbers of the lower triangle, as a (2, n) tensor."""
     pairs = [(r, c) for r in range(row) for c in range(col) if c <= r + offset]
     return _pairs(pairs, dtype)
 
 
-def triu_indices(row: int, col: int, offset: int = 0, *, dtype: dtype = int64, device: Any = None, layout: Any = None) -> Tensor:
+def triu_indices(
+    row: int,
+    col: int,
+    offset: int = 0,
+    *,
+    dtype: dtype = int64,
+    device: Any = None,
+    layout: Any = None,
+) -> Tensor:
     """Row and column numbers of the upper triangle, as a (2, n) tensor."""
     pairs = [(r, c) for r in range(row) for c in range(col) if c >= r + offset]
     return _pairs(pairs, dtype)

@@ -21,8 +21,8 @@ from ._core import (
     seq,
     wrap,
 )  # fmt: skip
-from .autograd import engine
 from ._dtypes import DEVICES, DTYPES, Size, bool_, device, dtype, float32, int64
+from .autograd import engine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,7 +115,15 @@ Tensor._version = property(lambda self: lib.ops_version_of(self._h))  # type: ig
 Tensor.is_cuda = property(lambda self: lib.ops_device(self._h) == 2)  # type: ignore[attr-defined]
 Tensor.is_meta = property(lambda self: lib.ops_device(self._h) == 1)  # type: ignore[attr-defined]
 Tensor.is_cpu = property(lambda self: lib.ops_device(self._h) == 0)  # type: ignore[attr-defined]
-for _name in ("is_sparse", "is_quantized", "is_nested", "is_mkldnn", "is_sparse_csr", "is_mps", "is_xpu"):
+for _name in (
+    "is_sparse",
+    "is_quantized",
+    "is_nested",
+    "is_mkldnn",
+    "is_sparse_csr",
+    "is_mps",
+    "is_xpu",
+):
     setattr(Tensor, _name, False)
 Tensor.names = property(lambda self: (None,) * self.ndim)  # type: ignore[attr-defined]
 
@@ -135,7 +143,9 @@ def size(self: Tensor, dim: int | None = None) -> Any:
         return self.shape
     n = self.ndim
     if not -max(n, 1) <= dim < max(n, 1) or n == 0:
-        raise IndexError(f"Dimension out of range (expected to be in range of [{-max(n, 1)}, {max(n, 1) - 1}], but got {dim})")
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-max(n, 1)}, {max(n, 1) - 1}], but got {dim})"  # noqa: E501
+        )
     return self.shape[dim]
 
 
@@ -225,7 +235,11 @@ def is_inference(self: Tensor) -> bool:
 @_method
 def is_set_to(self: Tensor, other: Tensor) -> bool:
     """Same storage, offset, shape and strides?"""
-    return (self.data_ptr(), self.shape, self.stride()) == (other.data_ptr(), other.shape, other.stride())
+    return (self.data_ptr(), self.shape, self.stride()) == (
+        other.data_ptr(),
+        other.shape,
+        other.stride(),
+    )
 
 
 @_method
@@ -251,7 +265,7 @@ def _set_requires_grad(self: Tensor, on: bool) -> None:
         if not on:
             raise RuntimeError(
                 "you can only change requires_grad flags of leaf variables. If you want to use a "
-                "computed variable in a subgraph that doesn't require differentiation use var_no_grad = "
+                "computed variable in a subgraph that doesn't require differentiation use var_no_grad = "  # noqa: E501
                 "var.detach()."
             )
         return
@@ -290,15 +304,19 @@ def _set_grad(self: Tensor, g: Tensor | None) -> None:
     n = self._node
     if g is not None:
         if not isinstance(g, Tensor):
-            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(g).__name__}")
+            raise TypeError(
+                f"assigned grad expected to be a Tensor or None but got grad of type {type(g).__name__}"  # noqa: E501
+            )
         if g is self:
             raise RuntimeError("can't assign Variable as its own grad")
         if g.shape != self.shape:
             raise RuntimeError(
-                f"assigned grad has data of a different size: expected {list(self.shape)}, got {list(g.shape)}"
+                f"assigned grad has data of a different size: expected {list(self.shape)}, got {list(g.shape)}"  # noqa: E501
             )
         if g.dtype is not self.dtype:
-            raise RuntimeError(f"assigned grad has data of a different type: expected {self.dtype}, got {g.dtype}")
+            raise RuntimeError(
+                f"assigned grad has data of a different type: expected {self.dtype}, got {g.dtype}"
+            )
     if n.__class__ is Leaf:
         n.grad = g
     elif n is None and g is not None:
@@ -314,7 +332,7 @@ Tensor.is_leaf = property(lambda self: not _get_requires_grad(self) or self._nod
 @_method
 def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = None,
              create_graph: bool = False, inputs: Any = None) -> None:  # fmt: skip
-    """Accumulate the gradients of this tensor into the leaves; see ``opsmith.autograd.backward``."""
+    """Accumulate the gradients of this tensor into the leaves; see ``opsmith.autograd.backward``."""  # noqa: E501
     plain = gradient is None and not create_graph and inputs is None and engine.checked is None
     if plain and lib.ops_numel(self._h) == 1:
         node = self._node
@@ -350,7 +368,7 @@ def detach_(self: Tensor) -> Tensor:
     """Leave the graph in place."""
     if getattr(self, "_view", None) is not None:
         raise RuntimeError(
-            "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel "
+            "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel "  # noqa: E501
             "(DDP) for training, set gradient_as_bucket_view as False."
         )
     self._node = None
@@ -396,7 +414,9 @@ def retain_grad(self: Tensor) -> None:
     retain(self)
 
 
-Tensor.retains_grad = property(lambda self: bool(self.__dict__.get("_kept_grad")) and not self.is_leaf)  # type: ignore[attr-defined]
+Tensor.retains_grad = property(
+    lambda self: bool(self.__dict__.get("_kept_grad")) and not self.is_leaf
+)  # type: ignore[attr-defined]
 Tensor.output_nr = property(lambda self: self._node[1] if self._node.__class__ is tuple else 0)  # type: ignore[attr-defined]
 Tensor._base = property(lambda self: _base_of(self))  # type: ignore[attr-defined]
 
@@ -424,7 +444,9 @@ def item(self: Tensor) -> Any:
     """The one element as a Python number."""
     h = self._h
     if lib.ops_numel(h) != 1:
-        raise RuntimeError(f"a Tensor with {lib.ops_numel(h)} elements cannot be converted to Scalar")
+        raise RuntimeError(
+            f"a Tensor with {lib.ops_numel(h)} elements cannot be converted to Scalar"
+        )
     if lib.ops_device(h) == 1:
         raise RuntimeError("Tensor.item() cannot be called on meta tensors")
     code = lib.ops_dtype(h)
@@ -441,7 +463,11 @@ def tolist(self: Tensor) -> Any:
         return self.item()
     flat = _flat_list(self)
     for n in reversed(self.shape[1:]):
-        flat = [flat[k : k + n] for k in range(0, len(flat), n)] if n else [[] for _ in range(_lead(self.shape))]
+        flat = (
+            [flat[k : k + n] for k in range(0, len(flat), n)]
+            if n
+            else [[] for _ in range(_lead(self.shape))]
+        )
     return flat
 
 
@@ -478,7 +504,9 @@ def numpy(self: Tensor, *, force: bool = False) -> Any:
             "tensor to host memory first."
         )
     if t._node is not None:
-        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        raise RuntimeError(
+            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+        )
     d = t.dtype
     if not d.numpy:
         raise TypeError("Got unsupported ScalarType BFloat16")
@@ -523,7 +551,9 @@ def __len__(self: Tensor) -> int:
 def __bool__(self: Tensor) -> bool:
     n = self.numel()
     if n != 1:
-        raise RuntimeError(f"Boolean value of Tensor with {'no values' if n == 0 else 'more than one value'} is ambiguous")
+        raise RuntimeError(
+            f"Boolean value of Tensor with {'no values' if n == 0 else 'more than one value'} is ambiguous"  # noqa: E501
+        )
     return bool(self.item())
 
 
@@ -603,7 +633,7 @@ def _converted(t: Tensor, h: float) -> Tensor:
 
 @_method
 def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Convert dtype and device: ``to(dtype)``, ``to(device)``, ``to(device, dtype)``, ``to(other)``."""
+    """Convert dtype and device: ``to(dtype)``, ``to(device)``, ``to(device, dtype)``, ``to(other)``."""  # noqa: E501
     d = kwargs.get("dtype")
     where = kwargs.get("device")
     copy = kwargs.get("copy", False)
@@ -617,7 +647,9 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         elif isinstance(a, bool):
             copy = a if k >= 2 or (k == 1 and False) else copy
         elif a is not None:
-            raise TypeError(f"to() received an invalid combination of arguments - got ({type(a).__name__})")
+            raise TypeError(
+                f"to() received an invalid combination of arguments - got ({type(a).__name__})"
+            )
     code = -1 if d is None else d.code
     place = -1 if where is None else device(where).code
     if not copy and code in (-1, lib.ops_dtype(self._h)) and place in (-1, lib.ops_device(self._h)):
@@ -626,7 +658,10 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         from . import cuda
 
         cuda.require()
-    return _formatted(_converted(self, check(lib.ops_convert_to(self._h, code, place, 1, 0))), kwargs.get("memory_format"))
+    return _formatted(
+        _converted(self, check(lib.ops_convert_to(self._h, code, place, 1, 0))),
+        kwargs.get("memory_format"),
+    )
 
 
 def _formatted(t: Tensor, memory_format: Any) -> Tensor:
@@ -670,7 +705,7 @@ def type(self: Tensor, dtype: Any = None) -> Any:
     from ._dtypes import NAMES, SCALAR_TYPE_NAMES
 
     if dtype is None:
-        return f"torch.{SCALAR_TYPE_NAMES[lib.ops_dtype(self._h)].replace('BFloat16', 'BFloat16')}Tensor"
+        return f"torch.{SCALAR_TYPE_NAMES[lib.ops_dtype(self._h)].replace('BFloat16', 'BFloat16')}Tensor"  # noqa: E501
     return self.to(NAMES[dtype.rpartition(".")[2]] if isinstance(dtype, str) else dtype)
 
 
@@ -703,7 +738,9 @@ def clone(self: Tensor, *, memory_format: Any = None) -> Tensor:
     contiguous = memory_format is not None and "contiguous" in repr(memory_format)
     return _formatted(
         _keep_node(self, check(lib.ops_convert_to(self._h, -1, -1, 1, int(contiguous)))),
-        memory_format if memory_format is not None and "channels_last" in repr(memory_format) else None,
+        memory_format
+        if memory_format is not None and "channels_last" in repr(memory_format)
+        else None,
     )
 
 
@@ -753,7 +790,9 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         _fresh(self)
         _check_view_leaf(self)
         check(lib.ops_copy(self._h, src._h, -stamp))
-        return rebase(self, [stamp, _b_copy, self._node, src._node, (src.shape, lib.ops_dtype(src._h))])
+        return rebase(
+            self, [stamp, _b_copy, self._node, src._node, (src.shape, lib.ops_dtype(src._h))]
+        )
     check(lib.ops_copy(self._h, src._h, -stamp))
     return self
 
@@ -768,7 +807,9 @@ def _fresh(t: Tensor) -> None:
 def _check_view_leaf(t: Tensor) -> None:
     base = _base_of(t)
     if base is not None and base._node.__class__ is Leaf:
-        raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        raise RuntimeError(
+            "a view of a leaf Variable that requires grad is being used in an in-place operation."
+        )
 
 
 def _r_fill(n: list[Any], g: Tensor) -> tuple[Any, ...]:
@@ -784,7 +825,9 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     """Overwrite with one value."""
     if isinstance(value, Tensor):
         if value.ndim:
-            raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
+            raise RuntimeError(
+                f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions."  # noqa: E501
+            )
         return self.copy_(value)
     if self._node is not None:
         check_inplace(self)
@@ -806,39 +849,82 @@ def zero_(self: Tensor) -> Tensor:
 
 
 @_method
-def new_empty(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def new_empty(
+    self: Tensor,
+    *size: Any,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
+) -> Tensor:
     """Like ``empty``, with this tensor's dtype."""
     from ._create import empty
 
-    return empty(*size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
+    return empty(
+        *size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad
+    )
 
 
 @_method
-def new_zeros(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def new_zeros(
+    self: Tensor,
+    *size: Any,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
+) -> Tensor:
     """Like ``zeros``, with this tensor's dtype."""
     from ._create import zeros
 
-    return zeros(*size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
+    return zeros(
+        *size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad
+    )
 
 
 @_method
-def new_ones(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def new_ones(
+    self: Tensor,
+    *size: Any,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
+) -> Tensor:
     """Like ``ones``, with this tensor's dtype."""
     from ._create import ones
 
-    return ones(*size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
+    return ones(
+        *size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad
+    )
 
 
 @_method
-def new_full(self: Tensor, size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def new_full(
+    self: Tensor,
+    size: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
+) -> Tensor:
     """Like ``full``, with this tensor's dtype."""
     from ._create import full
 
-    return full(size, fill_value, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
+    return full(
+        size,
+        fill_value,
+        dtype=dtype or self.dtype,
+        device=device or self.device,
+        requires_grad=requires_grad,
+    )
 
 
 @_method
-def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_tensor(
+    self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Like ``tensor``, with this tensor's dtype."""
     from ._create import tensor
 
@@ -852,7 +938,7 @@ def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None
 def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Any:
     if not self.is_leaf:
         raise RuntimeError(
-            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment."
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment."  # noqa: E501
         )
     if id(self) in memo:
         return memo[id(self)]
@@ -864,7 +950,9 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Any:
         t.grad = self.grad.clone()
     import copy
 
-    t.__dict__.update(copy.deepcopy({k: v for k, v in self.__dict__.items() if k != "_kept_grad"}, memo))
+    t.__dict__.update(
+        copy.deepcopy({k: v for k, v in self.__dict__.items() if k != "_kept_grad"}, memo)
+    )
     memo[id(self)] = t
     return t
 
@@ -883,11 +971,29 @@ def __reduce_ex__(self: Tensor, protocol: Any) -> tuple[Any, ...]:
     if not self.is_leaf:
         raise RuntimeError("cannot pickle a Tensor that is part of a graph: detach() it first")
     raw_bytes = self.detach().contiguous()
-    data = bytes(ffi.buffer(ffi.cast("char *", raw_bytes.data_ptr()), raw_bytes.nbytes)) if raw_bytes.numel() else b""
-    return _rebuild, (self.__class__, data, self.dtype, tuple(self.shape), self.requires_grad, dict(self.__dict__))
+    data = (
+        bytes(ffi.buffer(ffi.cast("char *", raw_bytes.data_ptr()), raw_bytes.nbytes))
+        if raw_bytes.numel()
+        else b""
+    )
+    return _rebuild, (
+        self.__class__,
+        data,
+        self.dtype,
+        tuple(self.shape),
+        self.requires_grad,
+        dict(self.__dict__),
+    )
 
 
-def _rebuild(cls: type, data: bytes, d: dtype, shape: tuple[int, ...], requires_grad: bool, state: dict[str, Any]) -> Any:
+def _rebuild(
+    cls: type,
+    data: bytes,
+    d: dtype,
+    shape: tuple[int, ...],
+    requires_grad: bool,
+    state: dict[str, Any],
+) -> Any:
     from ._core import ints
 
     t = wrap(lib.ops_from_block(d.code, d.code, data or b"\0", *ints(shape)))

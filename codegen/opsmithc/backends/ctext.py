@@ -131,8 +131,10 @@ class Printer:
         (ta, ca), (tb, cb) = self._expr(a), self._expr(b)
         if op in "&|^" and ca == cb == BOOL:
             return f"({ta} {op} {tb})", BOOL
-        if LONG in (ca, cb) and {ca, cb} <= {LONG, BOOL} or (
-            LONG in (ca, cb) and (isinstance(a, Num) or isinstance(b, Num))
+        if (
+            LONG in (ca, cb)
+            and {ca, cb} <= {LONG, BOOL}
+            or (LONG in (ca, cb) and (isinstance(a, Num) or isinstance(b, Num)))
         ):
             left, right = self._literal_as(a, ta, ca, LONG), self._literal_as(b, tb, cb, LONG)
             return f"({left} {op} {right})", LONG

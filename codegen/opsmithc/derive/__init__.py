@@ -1,0 +1,1 @@
+"""One module a reading of the formula: gradients, adjoints, rows."""

@@ -111,7 +111,9 @@ def _make(op: OpDef, param: str, formula: Node, declared: bool) -> Gradient:
     elementwise = isinstance(op.meaning, Out | Reduce | Scan | Body) and all(
         fn == "where" or fn in table() for fn in calls(formula)
     )
-    return Gradient(param, formula, declared, elementwise, tuple(n for n in names(formula) if n in known))
+    return Gradient(
+        param, formula, declared, elementwise, tuple(n for n in names(formula) if n in known)
+    )
 
 
 def _derived(op: OpDef) -> dict[str, Node]:
@@ -130,7 +132,9 @@ def _derived(op: OpDef) -> dict[str, Node]:
         missing = [t for t in float_tensors(op) if t not in op.grad]
         if not missing:
             return {}
-        raise RegistryError(op.place, f"cannot derive the gradient of '{missing[0]}': {e.message}") from None
+        raise RegistryError(
+            op.place, f"cannot derive the gradient of '{missing[0]}': {e.message}"
+        ) from None
 
 
 def _pointwise(op: OpDef) -> dict[str, Node]:
@@ -172,5 +176,3 @@ def is_additive(acc: Accumulate) -> bool:
         is_num(i.node, 0) and c.node == Binary("+", Name(f"a{k}"), Name(f"b{k}"))
         for k, (i, c) in enumerate(zip(acc.identity, acc.combine, strict=True))
     )
-
-

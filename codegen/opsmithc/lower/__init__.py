@@ -1,0 +1,1 @@
+"""One module a template family: OpDef to Kernel IR to template context."""

@@ -145,9 +145,7 @@ def _kernel(op: OpDef, acc: Accumulate, dtype: DType) -> AccumulateKernel:
     finish = tuple(read(f.node) for f in acc.finish)
     env = {source.name: ("", source.cls), "i": ("", LONG), "n": ("", LONG)}
     env |= {s.name: ("", COMMON) for s in scalars}
-    states = tuple(
-        Arg(f"a{k}", _class_of(dtype.code, env, node)) for k, node in enumerate(mapped)
-    )
+    states = tuple(Arg(f"a{k}", _class_of(dtype.code, env, node)) for k, node in enumerate(mapped))
     env |= {s.name: ("", s.cls) for s in states}
     outputs = tuple(
         Arg(o, COMMON if op.dtype.kind == "always_bool" and dtype.code == "b8"
@@ -319,9 +317,7 @@ def map_function(kernel: AccumulateKernel, code: str) -> Function:
         name=f"map_{code}",
         params=", ".join(params),
         lines=(),
-        values=", ".join(
-            bare(printer.value(m, s.cls)) for m, s in zip(kernel.map, kernel.states)
-        ),
+        values=", ".join(bare(printer.value(m, s.cls)) for m, s in zip(kernel.map, kernel.states)),
         rest="block" if block else "",
     )
 

@@ -31,7 +31,9 @@ RULES = {
     "always_bool": "OPS_RULE_BOOL", "complex_to_float": "OPS_RULE_COMMON",
 }  # fmt: skip
 CLASS_MACRO = {COMMON: "OPS_OPERAND_COMMON", BOOL: "OPS_OPERAND_BOOL", LONG: "OPS_OPERAND_LONG"}
-CHEAP = frozenset({"where", "abs", "maximum", "minimum", "sign", "isnan", "isinf", "isfinite", "sqrt"})
+CHEAP = frozenset(
+    {"where", "abs", "maximum", "minimum", "sign", "isnan", "isinf", "isfinite", "sqrt"}
+)
 RESERVED = frozenset(
     "n k p s start int float double long short char auto break case const continue default do else "
     "enum extern for goto if inline register restrict return signed sizeof static struct switch "
@@ -196,7 +198,9 @@ def render_context(derived: Derived) -> PointwiseFile:
 
 def backward_descriptor(op: OpDef, kernels: Sequence[PointwiseKernel]) -> Descriptor:
     """Descriptor of the first backward, for any family with an element-wise gradient."""
-    return _descriptor(f"{op.name}_backward", f"opsk_{op.name}_backward", "OPS_RULE_COMMON", kernels)
+    return _descriptor(
+        f"{op.name}_backward", f"opsk_{op.name}_backward", "OPS_RULE_COMMON", kernels
+    )
 
 
 def _descriptor(
@@ -224,9 +228,7 @@ def _descriptor(
 
 def _cost(values: Iterable[Node]) -> float:
     """Estimated nanoseconds an element, to decide when threads pay."""
-    heavy = sum(
-        1 for v in values for n in walk(v) if isinstance(n, Call) and n.fn not in CHEAP
-    )
+    heavy = sum(1 for v in values for n in walk(v) if isinstance(n, Call) and n.fn not in CHEAP)
     return 0.25 + 0.6 * heavy
 
 
@@ -249,7 +251,9 @@ def kernel_text(kernel: PointwiseKernel, guarded: bool) -> KernelText:
     for k, arg in enumerate(kernel.scalars):
         if arg.name in read:
             field = "f" if dtype.kind == "float" else "i"
-            declarations.append(f"const {dtype.ctype} {local(arg.name)} = ({dtype.ctype})s[{k}].{field};")
+            declarations.append(
+                f"const {dtype.ctype} {local(arg.name)} = ({dtype.ctype})s[{k}].{field};"
+            )
             used_scalars += 1
     if kernel.random:
         at = len(kernel.scalars)
@@ -272,7 +276,9 @@ def kernel_text(kernel: PointwiseKernel, guarded: bool) -> KernelText:
                 )
         lines.append(f"p_{out.name}[k] = {_unwrapped(printer.value(value, out.cls))};")
         loops.append(Loop(f"p_{out.name}", guarded, tuple(lines)))
-    return KernelText(f"{kernel.op}: {kernel.title}", kernel.symbol, tuple(declarations), tuple(loops))
+    return KernelText(
+        f"{kernel.op}: {kernel.title}", kernel.symbol, tuple(declarations), tuple(loops)
+    )
 
 
 def element_type(cls: str, dtype: DType) -> str:

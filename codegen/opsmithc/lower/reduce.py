@@ -158,9 +158,7 @@ def _tree(states: States, items: Sequence[str]) -> tuple[str, ...]:
     return *lines, f"const {states.type} b = {names[0]};"
 
 
-def _lanes(
-    kernel: AccumulateKernel, states: States, count: str, elements: Sequence[str]
-) -> Lanes:
+def _lanes(kernel: AccumulateKernel, states: States, count: str, elements: Sequence[str]) -> Lanes:
     uniform = uniform_states(kernel)
 
     def at(index: str, apart: bool = False) -> str:
@@ -204,9 +202,7 @@ def _lanes(
     )
 
 
-def _text(
-    kernel: AccumulateKernel, states: States, mapping: Function, wide: Wide
-) -> KernelText:
+def _text(kernel: AccumulateKernel, states: States, mapping: Function, wide: Wide) -> KernelText:
     size = BY_CODE[states.code].size * max(1, len(states.members) - len(uniform_states(kernel)))
     same = kernel.input.cls == COMMON  # else widening an element costs more than adding it
     many = min(MOST_LANES, (TREE_BYTES if kernel.additive and same else LANE_BYTES) // size)

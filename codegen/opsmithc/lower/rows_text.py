@@ -112,9 +112,7 @@ def record_of(derived: Derived) -> pytext.Record:
     grads = tuple(derived.gradients.values())
     read = {n for g in grads for n in names(g.formula)} | {*backward_reads(derived), *axes(op)}
     order = [p.name for p in op.schema.params] + list(op.schema.outputs)
-    kept = tuple(
-        Gradient(g.param, g.formula, g.declared, False, g.reads) for g in grads
-    )
+    kept = tuple(Gradient(g.param, g.formula, g.declared, False, g.reads) for g in grads)
     saved = tuple(n for n in order if n in (*read, *scalars(op)))
     edges = tuple(p.name for p in op.schema.params if p.name in derived.gradients)
     return pytext.Record(derived, edges, saved, kept)

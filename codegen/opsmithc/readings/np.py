@@ -96,7 +96,7 @@ READING = Reading(
     select=np.where,
     rows={
         "sum": _row(np.sum), "mean": _row(np.mean), "prod": _row(np.prod),
-        "amax": _row(_extreme(np.max, -math.inf)), "amin": _row(_extreme(np.min, math.inf)), "any": _row(np.any), "all": _row(np.all),
+        "amax": _row(_extreme(np.max, -math.inf)), "amin": _row(_extreme(np.min, math.inf)), "any": _row(np.any), "all": _row(np.all),  # noqa: E501
         "size": lambda x, dims, keepdim: np.shape(x)[int(dims)],
         "numel": lambda x, dims, keepdim: np.size(x),
     },

@@ -11,16 +11,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_LAZY = ("anomaly", "forward_ad", "function", "functional", "grad_mode", "graph", "hooks", "profiler")
+_LAZY = (
+    "anomaly",
+    "forward_ad",
+    "function",
+    "functional",
+    "grad_mode",
+    "graph",
+    "hooks",
+    "profiler",
+)
 _LATE = {
-    "Function": "function", "FunctionCtx": "function", "detect_anomaly": "anomaly", "set_detect_anomaly": "anomaly",
+    "Function": "function", "FunctionCtx": "function", "detect_anomaly": "anomaly", "set_detect_anomaly": "anomaly",  # noqa: E501
     "is_anomaly_enabled": "anomaly", "gradcheck": "gradcheck", "gradgradcheck": "gradcheck",
 }  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name in _LATE:
-        value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)
+        value = globals()[name] = getattr(
+            importlib.import_module(f"{__name__}.{_LATE[name]}"), name
+        )
         return value
     if name in _LAZY:
         try:

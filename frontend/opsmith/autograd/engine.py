@@ -159,7 +159,7 @@ def run_recorded(
     roots: Sequence[tuple[Any, Tensor]], create_graph: bool, retain: bool,
     capture: Sequence[Any] | None = None,
 ) -> list[Tensor | None]:  # fmt: skip
-    """Propagate tensors; with ``capture`` collect the gradients of those edges, else fill leaves."""
+    """Propagate tensors; with ``capture`` collect the gradients of those edges, else fill leaves."""  # noqa: E501
     grads: dict[Any, Tensor] = {}
     heap: list[Any] = []
     seen: set[int] = set()
@@ -264,7 +264,9 @@ def _useful(roots: list[Any], capture: Sequence[Any]) -> set[int]:
         useful |= {id(node) for node in order if node[1] is freed}
         for node in sorted(order, key=lambda n: -n[0]):
             fn = node[1]
-            for e in node[2 : 2 + fn.edges] if fn.edges >= 0 else node[2 : len(node) + 1 + fn.edges]:
+            for e in (
+                node[2 : 2 + fn.edges] if fn.edges >= 0 else node[2 : len(node) + 1 + fn.edges]
+            ):
                 if id(e[0] if e.__class__ is tuple else e) in useful:
                     useful.add(id(node))
     return useful
@@ -294,26 +296,40 @@ def backward(
         grad_tensors: the cotangents; may be left out for one-element tensors.
         retain_graph: keep the graph for another pass (default: ``create_graph``).
         create_graph: record the backward pass itself, for higher derivatives.
+        grad_variables: the old name of ``grad_tensors``; not used.
         inputs: fill only these leaves.
 
     Raises:
         RuntimeError: for a tensor without graph, a missing cotangent, or a graph already freed.
     """
     heads = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
-    grads = (grad_tensors,) * len(heads) if grad_tensors is None or isinstance(grad_tensors, Tensor) else tuple(grad_tensors)
+    grads = (
+        (grad_tensors,) * len(heads)
+        if grad_tensors is None or isinstance(grad_tensors, Tensor)
+        else tuple(grad_tensors)
+    )
     retain = create_graph if retain_graph is None else retain_graph
     if len(heads) == 1 and not create_graph and inputs is None and checked is None:
         t = heads[0]
         node = t._node
-        if node is not None and grads[0] is None and lib.ops_numel(t._h) == 1 and not lib.ops_is_stale(t._h):
+        if (
+            node is not None
+            and grads[0] is None
+            and lib.ops_numel(t._h) == 1
+            and not lib.ops_is_stale(t._h)
+        ):
             run_raw(node, lib.ops_ones_like(t._h), retain)
             return
-    roots = [(root(t, k), _cotangent(t, g)) for k, (t, g) in enumerate(zip(heads, grads, strict=True))]
+    roots = [
+        (root(t, k), _cotangent(t, g)) for k, (t, g) in enumerate(zip(heads, grads, strict=True))
+    ]
     if inputs is not None:
         inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
         if not inputs:
             raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-        found = run_recorded(roots, create_graph, retain, [root(t, k) for k, t in enumerate(inputs)])
+        found = run_recorded(
+            roots, create_graph, retain, [root(t, k) for k, t in enumerate(inputs)]
+        )
         for t, g in zip(inputs, found, strict=True):
             if g is not None and t._node.__class__ is Leaf:
                 _give_leaf(t._node, g, create_graph)
@@ -333,7 +349,9 @@ def root(t: Tensor, k: int) -> Any:
 
         refresh(t)
     if t._node is None:
-        raise RuntimeError(f"element {k} of tensors does not require grad and does not have a grad_fn")
+        raise RuntimeError(
+            f"element {k} of tensors does not require grad and does not have a grad_fn"
+        )
     return t._node
 
 
@@ -344,7 +362,7 @@ def _cotangent(t: Tensor, g: Tensor | None) -> Tensor:
         return wrap(lib.ops_ones_like(t._h))
     if g.shape != t.shape:
         raise RuntimeError(
-            f"Mismatch in shape: grad_output[0] has a shape of {g.shape!r} and output[0] has a shape of "
+            f"Mismatch in shape: grad_output[0] has a shape of {g.shape!r} and output[0] has a shape of "  # noqa: E501
             f"{t.shape!r}."
         )
     return g.to(t.dtype) if g.dtype is not t.dtype else g
@@ -362,15 +380,23 @@ def grad(
             ``materialize_grads`` is given.
     """
     if is_grads_batched:
-        raise NotImplementedError("is_grads_batched=True is not supported yet; loop over the cotangents")
+        raise NotImplementedError(
+            "is_grads_batched=True is not supported yet; loop over the cotangents"
+        )
     outs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
     ins = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    cots = (grad_outputs,) * len(outs) if grad_outputs is None or isinstance(grad_outputs, Tensor) else tuple(grad_outputs)
+    cots = (
+        (grad_outputs,) * len(outs)
+        if grad_outputs is None or isinstance(grad_outputs, Tensor)
+        else tuple(grad_outputs)
+    )
     retain = create_graph if retain_graph is None else retain_graph
     for t in ins:
         if not t.requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
-    roots = [(root(t, k), _cotangent(t, g)) for k, (t, g) in enumerate(zip(outs, cots, strict=True))]
+    roots = [
+        (root(t, k), _cotangent(t, g)) for k, (t, g) in enumerate(zip(outs, cots, strict=True))
+    ]
     found = run_recorded(roots, create_graph, retain, [t._node for t in ins])
     results: list[Tensor | None] = []
     for t, g in zip(ins, found, strict=True):
@@ -378,7 +404,7 @@ def grad(
             g = wrap(lib.ops_like(t._h, -1, 0, 0.0, 0))
         elif g is None and not allow_unused:
             raise RuntimeError(
-                f"The differentiated Tensor at index {len(results)} appears to not have been used in the "
+                f"The differentiated Tensor at index {len(results)} appears to not have been used in the "  # noqa: E501
                 "graph. Set allow_unused=True if this is the desired behavior."
             )
         results.append(g)

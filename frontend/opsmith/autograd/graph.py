@@ -6,7 +6,6 @@ them, equal to every other object around the same list.
 
 from __future__ import annotations
 
-
 from .._core import Leaf, freed
 from .hooks import RemovableHandle, hook_leaf, hooked
 

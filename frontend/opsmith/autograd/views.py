@@ -7,7 +7,6 @@ from the base when it is used next.
 
 from __future__ import annotations
 
-
 from .._boundary import lib
 from .._core import Leaf, Tensor, attach, grad_enabled, raw, seq
 
@@ -55,7 +54,7 @@ def refresh(t: Tensor) -> None:
 
 
 def r_copy_slices(n: list[Any], g: Tensor) -> tuple[Any, ...]:
-    """Of a write through a view: the base's old values get g outside the view, the written inside."""
+    """Of a write through a view: the base's old values get g outside the view, the written inside."""  # noqa: E501
     fn, args = n[-2], n[-1]
     inside = None if n[3] is None else fn(g, *args).clone()
     outside = None

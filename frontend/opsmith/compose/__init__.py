@@ -1,0 +1,1 @@
+"""Compositions: Python functions over public ops that registry entries name."""

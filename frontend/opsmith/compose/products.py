@@ -20,7 +20,11 @@ def _shifted(x: Tensor, dim: int, by: int, fill: float) -> Tensor:
     n = x.shape[dim]
     size = list(x.shape)
     size[dim] = min(abs(by), n)
-    new = full(tuple(size), fill, dtype=x.dtype, device=x.device) if fill else zeros(*size, dtype=x.dtype, device=x.device)
+    new = (
+        full(tuple(size), fill, dtype=x.dtype, device=x.device)
+        if fill
+        else zeros(*size, dtype=x.dtype, device=x.device)
+    )
     if abs(by) >= n:
         return new
     kept = f.narrow(x, dim, 0, n - by) if by > 0 else f.narrow(x, dim, -by, n + by)
