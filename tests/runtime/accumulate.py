@@ -113,7 +113,7 @@ class Library:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             objects = [str(o) for o in pool.map(compile_one, sources)]
         out = folder / "accumulate.so"
-        link = [compiler, "-shared", "-pthread", *objects, "-o", str(out), "-lm"]
+        link = [compiler, "-shared", "-Wl,-Bsymbolic", "-pthread", *objects, "-o", str(out), "-lm"]
         subprocess.run(link, check=True)
         self.ffi = cffi.FFI()
         self.ffi.cdef(STRUCTS + "".join(f"extern const char opsk_{name}[];\n" for name in self.ops))

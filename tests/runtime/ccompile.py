@@ -15,7 +15,7 @@ INCLUDE = ROOT / "runtime" / "include"
 # The flags of generated kernels: what is tested is the vectorised code that ships.
 KERNEL_FLAGS = [
     "-std=gnu11", "-O3", "-mprefer-vector-width=512", "-fno-math-errno", "-fno-trapping-math",
-    "-fwrapv", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared",
+    "-fwrapv", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-Wl,-Bsymbolic",
 ]  # fmt: skip
 # gcc knows the vector width option on x86 only.
 if "x86_64" not in subprocess.run(["gcc", "-dumpmachine"], capture_output=True, text=True).stdout:

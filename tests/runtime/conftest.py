@@ -52,7 +52,7 @@ def compile_library(folder: Path, sources: list[Path], flags: list[str] | None =
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(compile_one, zip(sources, objects, strict=True)))
     library = folder / "library.so"
-    subprocess.run([cc, "-shared", "-pthread", "-o", str(library), *map(str, objects)], check=True)
+    subprocess.run([cc, "-shared", "-Wl,-Bsymbolic", "-pthread", "-o", str(library), *map(str, objects)], check=True)  # noqa: E501
     return library
 
 

@@ -58,12 +58,13 @@ def test_kernels_on_the_cpu(tmp_path: Path) -> None:
         objects = list(pool.map(one, sources))
     link = [str(runtime), f"-Wl,-rpath,{runtime.parent}", f"-Wl,-rpath,{tmp_path}"]
     library, module = tmp_path / "libopsmith_cuda.so", tmp_path / "_cuda.so"
-    subprocess.run([compiler, "-shared", *objects, *link, "-o", str(library)], check=True)
+    subprocess.run([compiler, "-shared", "-Wl,-Bsymbolic", *objects, *link, "-o", str(library)], check=True)  # noqa: E501
     header = (paths.RUNTIME / "include" / "opsmith" / "cuda.h").read_text(encoding="utf-8")
     boundary.module("opsmith._generated._cuda", header, "opsmith/cuda.h", tmp_path / "_cuda.c")
     python = ["-D_CFFI_NO_LIMITED_API", f"-I{sysconfig.get_path('include')}"]
     subprocess.run(
-        ["gcc", "-w", "-O1", "-fPIC", "-shared", *python, f"-I{paths.RUNTIME / 'include'}",
+        ["gcc", "-w", "-O1", "-fPIC", "-shared", "-Wl,-Bsymbolic",
+         *python, f"-I{paths.RUNTIME / 'include'}",
          str(tmp_path / "_cuda.c"), str(library), *link, "-o", str(module)],
         check=True,
     )  # fmt: skip

@@ -220,7 +220,7 @@ def lib(tmp_path_factory):
         objects = list(pool.map(build, sources))
     library = work / "libindex.so"
     subprocess.run(
-        ["gcc", "-shared", *map(str, objects), "-o", str(library), "-lm", "-lpthread"], check=True
+        ["gcc", "-shared", "-Wl,-Bsymbolic", *map(str, objects), "-o", str(library), "-lm", "-lpthread"], check=True
     )
     return Library(library)
 

@@ -78,7 +78,7 @@ class Library:
         (folder / "tables.c").write_text(render("c/dtype_tables.c.j2", tables))
         files = [RUNTIME / "cpu" / f"{name}.c" for name in SOURCES]
         files += [folder / "views.c", folder / "tables.c"]
-        flags = "-std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared -pthread".split()
+        flags = "-std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared -pthread -Wl,-Bsymbolic".split()
         out = folder / "views.so"
         subprocess.run(
             [os.environ.get("CC", "cc"), *flags, f"-I{RUNTIME / 'include'}", *map(str, files)]
