@@ -61,11 +61,11 @@ const char *ops_shape_text(int ndim, const int64_t *shape)
     return text;
 }
 
-/* Memory: size classes (powers of two from 64 bytes) with free lists; small blocks are carved from
+/* Memory: size classes (powers of two from 32 bytes) with free lists; small blocks are carved from
  * slabs; above 2 MB blocks are aligned to huge pages and cached too, since page faults cost more
  * than the kernels that fill them. */
 
-enum { MIN_SHIFT = 6, CLASSES = 40, SLAB_BYTES = 1 << 18, SLAB_LIMIT = 4096 };
+enum { MIN_SHIFT = 5, CLASSES = 40, SLAB_BYTES = 1 << 18, SLAB_LIMIT = 4096 };
 static const int64_t HUGE_BYTES = 2 << 20;
 static const int64_t CACHE_LIMIT = (int64_t)1 << 31; /* bytes of large free blocks kept for reuse */
 
@@ -95,9 +95,9 @@ static char *carve(int64_t nbytes)
 /* Above 64 KB four classes per power of two: at most 25% slack. */
 static int64_t class_bytes(int64_t nbytes, int16_t *size_class)
 {
-    if (nbytes <= 64) {
+    if (nbytes <= 32) {
         *size_class = 0;
-        return 64;
+        return 32;
     }
     int shift = 64 - __builtin_clzll((uint64_t)nbytes - 1);
     *size_class = (int16_t)(shift - MIN_SHIFT);
