@@ -570,7 +570,7 @@ def _save_outputs(op: OpDef, saves: list[str], p: str) -> list[str]:
     lines = []
     for o in saves:
         k = op.schema.outputs.index(o)
-        lines.append(f"{p}saved_{o} = " + ("alias(h)" if k == 0 else f"alias(next_output({k}))"))
+        lines.append(f"{p}saved_{o} = " + ("alias_of(h)" if k == 0 else f"alias_of(next_output({k}))"))
     return lines
 
 
@@ -765,7 +765,7 @@ def _inplace(derived: Derived, record: Record, suffix: str, rare: bool) -> list[
         for o in others:
             lines += [f"        if {o}.__class__ is not Tensor: {o} = as_operand({o})"]
         saves = [o for o in record.saved if o in op.schema.outputs]
-        lines += [f"        saved_{o} = alias({first}._h)" for o in saves]
+        lines += [f"        saved_{o} = alias_of({first}._h)" for o in saves]
         node = node_text(record, suffix + ("_rare" if rare else ""), "", "stamp")
         if rare:
             likes = ", ".join(f"like({e})" for e in record.edges)

@@ -61,11 +61,11 @@ const char *ops_shape_text(int ndim, const int64_t *shape)
     return text;
 }
 
-/* Memory: size classes (powers of two from 32 bytes) with free lists; small blocks are carved from
+/* Memory: size classes (powers of two from 64 bytes) with free lists; small blocks are carved from
  * slabs; above 2 MB blocks are aligned to huge pages and cached too, since page faults cost more
  * than the kernels that fill them. */
 
-enum { MIN_SHIFT = 5, CLASSES = 40, SLAB_BYTES = 1 << 18, SLAB_LIMIT = 4096 };
+enum { MIN_SHIFT = 6, CLASSES = 40, SLAB_BYTES = 1 << 18, SLAB_LIMIT = 4096 };
 static const int64_t HUGE_BYTES = 2 << 20;
 static const int64_t CACHE_LIMIT = (int64_t)1 << 31; /* bytes of large free blocks kept for reuse */
 
@@ -77,27 +77,40 @@ static free_block *free_blocks[CLASSES];
 static int64_t cached_bytes, live_bytes, live_tensors;
 static char *slab_at, *slab_end;
 
-static char *carve(int64_t nbytes)
+/* The next `nbytes` of a slab. */
+static char *carve_from(char **at, char **end, int64_t nbytes)
 {
-    if (slab_end - slab_at < nbytes) {
-        slab_at = aligned_alloc(64, SLAB_BYTES);
-        if (slab_at == NULL) {
-            slab_end = NULL;
+    if (*end - *at < nbytes) {
+        *at = aligned_alloc(64, SLAB_BYTES);
+        if (*at == NULL) {
+            *end = NULL;
             return NULL;
         }
-        slab_end = slab_at + SLAB_BYTES;
+        *end = *at + SLAB_BYTES;
     }
-    char *block = slab_at;
-    slab_at += nbytes;
+    char *block = *at;
+    *at += nbytes;
     return block;
+}
+
+static char *carve(int64_t nbytes)
+{
+    return carve_from(&slab_at, &slab_end, nbytes);
+}
+
+/* Structs come from slabs of their own, packed: data blocks stay aligned to 64 bytes. */
+static char *carve_struct(int64_t nbytes)
+{
+    static char *at, *end;
+    return carve_from(&at, &end, (nbytes + 7) / 8 * 8);
 }
 
 /* Above 64 KB four classes per power of two: at most 25% slack. */
 static int64_t class_bytes(int64_t nbytes, int16_t *size_class)
 {
-    if (nbytes <= 32) {
+    if (nbytes <= 64) {
         *size_class = 0;
-        return 32;
+        return 64;
     }
     int shift = 64 - __builtin_clzll((uint64_t)nbytes - 1);
     *size_class = (int16_t)(shift - MIN_SHIFT);
@@ -192,7 +205,7 @@ static ops_tensor *tensor_struct(int ndim)
         if (OPS_LIKELY(t != NULL)) {
             free_tensors = *(ops_tensor **)t;
         } else {
-            t = (ops_tensor *)carve(128);
+            t = (ops_tensor *)carve_struct((int64_t)(sizeof *t + 2 * sizeof(int64_t) * OPS_INLINE_NDIM));
         }
     } else {
         capacity = OPS_MAX_NDIM;
@@ -228,7 +241,7 @@ static ops_storage *storage_new(int device, int64_t nbytes)
     if (OPS_LIKELY(s != NULL)) {
         free_storages = (ops_storage *)s->owner;
     } else {
-        s = (ops_storage *)carve(64);
+        s = (ops_storage *)carve_struct((int64_t)sizeof *s);
     }
     if (OPS_UNLIKELY(s == NULL)) {
         return ops_fail(OPS_MEMORY_ERROR, "out of memory");
