@@ -570,7 +570,8 @@ def _save_outputs(op: OpDef, saves: list[str], p: str) -> list[str]:
     lines = []
     for o in saves:
         k = op.schema.outputs.index(o)
-        lines.append(f"{p}saved_{o} = " + ("alias_of(h)" if k == 0 else f"alias_of(next_output({k}))"))
+        handle = "h" if k == 0 else f"next_output({k})"
+        lines.append(f"{p}saved_{o} = alias_of({handle})")
     return lines
 
 
