@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from opsmithc import formula as fm
 from opsmithc import paths, registry
 from opsmithc.derive import index
 from opsmithc.lower import index as lower
@@ -64,15 +65,15 @@ def evaluate(node, op, tensors, params, g):
 
 def _evaluate(node, scope):
     match node:
-        case index.Name(id=name):
+        case fm.Name(id=name):
             return scope[name]
-        case index.Nil():
+        case fm.Nil():
             return None
-        case index.Attr(base=index.Name(id=t), name="shape"):
+        case fm.Attr(base=fm.Name(id=t), name="shape"):
             return list(scope[t].shape)
-        case index.Attr(base=index.Name(id=t), name="mT"):
+        case fm.Attr(base=fm.Name(id=t), name="mT"):
             return scope[t].swapaxes(-1, -2)
-        case index.Call(fn=fn, args=args, kwargs=kwargs):
+        case fm.Call(fn=fn, args=args, kwargs=kwargs):
             callee = ALL[fn]
             values = dict(zip([p.name for p in callee.schema.params], args, strict=False))
             values = {k: _evaluate(v, scope) for k, v in (values | dict(kwargs)).items()}
@@ -142,8 +143,8 @@ def test_adjoints_of_adjoints_match_differences(name):
 def test_every_gradient_calls_known_ops():
     for op in ALL.values():
         for f in op.grad.values():
-            for node in index.fm.walk(f.node):
-                if isinstance(node, index.Call):
+            for node in fm.walk(f.node):
+                if isinstance(node, fm.Call):
                     assert node.fn in ALL, f"{op.name}: {f.text}"
 
 

@@ -1,6 +1,6 @@
 """In: an index op. Out: IndexCuda, what templates/cuda/index.cu.j2 prints.
 
-Must not know: any op by name. The loops are those of ``lower/index.py``, a thread for each element
+Must not know: any op by name. The loops are those of ``lower/index``, a thread for each element
 of the result (or each run of writes that must keep its order); products and convolutions too are
 plain loops here.
 """
@@ -11,9 +11,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from ..derive.index import analyse
-from ..dtypes import BY_CODE
-from ..errors import at
 from ..lower import index as lower
 from ..opdef import OpDef
 
@@ -56,37 +53,10 @@ class IndexCuda:
     launcher: Launcher
 
 
-class _Loops(lower.Loops):
-    """A thread an element: no row is anyone's accumulator."""
-
-    @property
-    def by_rows(self) -> bool:
-        return False
-
-    def _moves_alike(self) -> bool:
-        return False
-
-
-class _File(lower._File):
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.gemm = self.conv = None
-
-    def kernels(self) -> tuple[list[lower.Kernel], lower._Rows]:
-        found = []
-        for code in self.codes():
-            loops = _Loops(self.program, code)
-            ctype = lower.BY_SIZE.get(code) or BY_CODE[code].ctype
-            found.append(lower.Kernel(f"loops_{code}", ctype, loops.write(), loops.sums))
-        return found, lower._Rows(self.ints.text(loops.rows()), loops.strides)
-
-
 def index_context(op: OpDef) -> IndexCuda:
     """Lower one index op for CUDA."""
     plain = lower.render_context(op)
-    program = analyse(op)
-    with at(op.place, "index"):
-        file = _File(program).context()
+    file = lower.render_context(op, plain=True)
     checks, texts = _checks(file.checks)
     shared = {f.name: getattr(file, f.name) for f in fields(lower.IndexFile)}
     given = {f.name for f in fields(IndexCuda)}

@@ -30,10 +30,11 @@ from ..opdef import (
     View,
 )  # fmt: skip
 from ..reader import literal
-from . import index, reference, shapes, view
+from . import combine, index, order, reference, shapes, view
 from .np import evaluate_np
 
 Array = Any
+MEANINGS = (reference, shapes, order, combine)  # functions by the names of the registry
 
 
 class NoValue(Exception):
@@ -92,9 +93,9 @@ class Values:
                 return self._body(op, env)
             case Compose(function=name) | Reference(function=name):
                 short = name.rpartition(".")[2]
-                fn = getattr(reference, short, None) or getattr(shapes, short, None)
+                fn = next((f for m in MEANINGS if (f := getattr(m, short, None))), None)
                 if fn is None:
-                    raise NoValue(f"readings/reference.py has no '{name}'")
+                    raise NoValue(f"no module of readings/ has '{name}'")
                 found = fn(**env)
                 return found if isinstance(found, tuple | list) else [found]
 
