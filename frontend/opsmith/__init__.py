@@ -51,13 +51,10 @@ for _name, _value in _dtypes.NAMES.items():
 from . import (
     _functions,
     _index,
+    _loading,
     _methods,
     _tensor,
 )
-
-for _name in dir(_functions):
-    if not _name.startswith(("_", "o_", "m_")) and _name not in _functions._index.HIDDEN:
-        globals().setdefault(_name, getattr(_functions, _name))
 from ._overloads import allclose, equal, is_nonzero, scatter, std, var, where
 from ._random import (
     Generator,
@@ -91,7 +88,7 @@ from .autograd.grad_mode import (
 newaxis = None
 
 _LAZY = (
-    "autograd", "compose", "cuda", "func", "linalg", "nn", "ops", "optim", "overrides", "safetensors",  # noqa: E501
+    "autograd", "compose", "cuda", "func", "linalg", "nn", "ops", "optim", "safetensors",
     "serialization", "testing", "utils",
 )  # fmt: skip
 _LATE = {  # functions of modules that load on first touch
@@ -105,13 +102,22 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"opsmith.{name}")
     if name in _LATE:
         return getattr(importlib.import_module(f"opsmith.{_LATE[name]}"), name)
+    if name == "__all__":
+        return [n for n in __dir__() if not n.startswith("_")]
     if name.startswith("__"):
         raise AttributeError(name)
+    if _loading.home(name) is not None and name in _loading.names():
+        globals()[name] = found = getattr(_functions, name)
+        return found
     import difflib
 
-    near = difflib.get_close_matches(name, [*globals(), *_LAZY, *_LATE], 3)
+    near = difflib.get_close_matches(name, __dir__(), 3)
     hint = f"; the nearest names are {', '.join(near)}" if near else ""
     raise AttributeError(f"module 'opsmith' has no attribute '{name}'{hint}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY, *_LATE, *_loading.names()})
 
 
 def is_tensor(obj: Any) -> bool:

@@ -294,7 +294,7 @@ def retry(fn: Any, *args: Any, **kwargs: Any) -> Any:
 
 def _params(name: str) -> tuple[tuple[str, str], ...]:
     if not _PARAMS:
-        from ._generated.index import PARAMS
+        from ._generated.params import PARAMS
 
         _PARAMS.update(PARAMS)
     if name not in _PARAMS and name.endswith("_"):

@@ -21,16 +21,14 @@ if TYPE_CHECKING:
 _FULL = slice(None)
 _BASIC = (int, slice, type(None), type(Ellipsis))
 _NUMBERS = (int, float, bool)
-_select = f.select
-_slice = f.slice
 
 
-def getitem(self: Tensor, index: Any, int=int, slice=slice, select=_select, cut=_slice) -> Tensor:
+def getitem(self: Tensor, index: Any, int=int, slice=slice) -> Tensor:
     """``self[index]``."""
     kind = index.__class__
     if kind is int:
         try:
-            return select(self, 0, index)
+            return f.select(self, 0, index)
         except IndexError:
             _explain(self, (index,))
             raise
@@ -43,10 +41,10 @@ def getitem(self: Tensor, index: Any, int=int, slice=slice, select=_select, cut=
                 if kind is slice:
                     step = i.step
                     if i != _FULL:
-                        out = cut(out, d, i.start, i.stop, 1 if step is None else step)
+                        out = f.slice(out, d, i.start, i.stop, 1 if step is None else step)
                     d += 1
                 elif kind is int:
-                    out = select(out, d, i)
+                    out = f.select(out, d, i)
                 elif i is None:
                     out = f.unsqueeze(out, d)
                     d += 1
@@ -69,7 +67,7 @@ def getitem(self: Tensor, index: Any, int=int, slice=slice, select=_select, cut=
         return _get(self, index)
     if kind is slice:
         step = index.step
-        return cut(self, 0, index.start, index.stop, 1 if step is None else step)
+        return f.slice(self, 0, index.start, index.stop, 1 if step is None else step)
     if kind is Tensor:
         h = index._h
         if 4 <= lib.ops_dtype(h) < 8 and lib.ops_ndim(h) and lib.ops_ndim(self._h):
@@ -146,7 +144,7 @@ def _parse(self: Tensor, index: tuple[Any, ...]) -> tuple[Tensor, list[Tensor], 
             view = _checked_select(self, items, view, d, i)
         elif kind is slice:
             if i != _FULL:
-                view = _slice(
+                view = f.slice(
                     view,
                     d,
                     _bound(i.start),
@@ -251,7 +249,7 @@ def _check_count(self: Tensor, items: Sequence[Any]) -> int:
 
 def _checked_select(self: Tensor, items: Sequence[Any], view: Tensor, d: int, i: int) -> Tensor:
     try:
-        return _select(view, d, i)
+        return f.select(view, d, i)
     except IndexError:
         _explain(self, items)
         raise

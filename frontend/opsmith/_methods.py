@@ -7,9 +7,11 @@ from ._boundary import lib
 from ._core import Tensor, is_number, wrap
 from ._dtypes import dtype
 from ._generated import index
+from ._loading import home, load, when_loaded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 DUNDERS = {
@@ -41,32 +43,76 @@ def _reflected(fn: Any, name: str) -> Any:
     return operator
 
 
+class _Late:
+    """Stands for an attribute of Tensor until its shard is loaded; reading it loads the shard."""
+
+    __slots__ = ("name", "shard")
+
+    def __init__(self, name: str, shard: str) -> None:
+        self.name, self.shard = name, shard
+
+    def __get__(self, instance: Tensor | None, owner: type[Tensor]) -> Any:
+        load(self.shard)
+        return getattr(owner if instance is None else instance, self.name)
+
+
+class _LateProperty(_Late):
+    """The same for a property, which refuses to be set."""
+
+    __slots__ = ()
+
+    def __set__(self, instance: Tensor, value: Any) -> None:
+        load(self.shard)
+        setattr(instance, self.name, value)
+
+
+def _attach(shard: str, made: dict[str, Callable[[], Any]]) -> None:
+    """Put placeholders on Tensor now, the attributes themselves once the shard is there."""
+    late = {
+        name: (_LateProperty if name in index.PROPERTIES else _Late)(name, shard) for name in made
+    }
+
+    def fill() -> None:
+        for name, placeholder in late.items():
+            if Tensor.__dict__[name] is placeholder:  # a module may have put its own form there
+                setattr(Tensor, name, made[name]())
+
+    for name, placeholder in late.items():
+        setattr(Tensor, name, placeholder)
+    when_loaded(shard, fill)
+
+
+def _operator(word: str, target: str, binary: bool, inplace: bool) -> dict[str, Callable[[], Any]]:
+    """The special methods of an operator, each as a function that makes it."""
+    if word in UNARY:
+        return {f"__{UNARY[word]}__": lambda: getattr(f, target)}
+    dunder = DUNDERS[word]
+    plain, reflected, in_place = f"__{dunder}__", f"__r{dunder}__", f"__i{dunder}__"
+    made: dict[str, Callable[[], Any]] = {
+        plain: lambda: (binary and vars(f).get(f"o_{dunder}")) or _plain(getattr(f, target), plain)
+    }
+    if dunder not in COMPARISONS:
+        made[reflected] = lambda: _reflected(getattr(f, target), reflected)
+        if inplace:
+            made[in_place] = lambda: _plain(getattr(f, f"{target}_"), in_place)
+    return made
+
+
 def install() -> None:
     """Fill the class from the generated index."""
+    parts: dict[str, dict[str, Callable[[], Any]]] = {shard: {} for shard in index.SHARDS}
     for name, target, varargs in index.METHODS:
-        fn = getattr(f, f"m_{target}" if varargs else target, None)
-        if fn is not None:
-            setattr(Tensor, name, fn)
+        function = f"m_{target}" if varargs else target
+        parts[home(target)][name] = lambda function=function: getattr(f, function)
     for name in index.PROPERTIES:
-        setattr(Tensor, name, property(getattr(f, name)))
+        parts[home(name)][name] = lambda name=name: property(getattr(f, name))
     for word, target, binary, inplace in index.OPERATORS:
-        fn = getattr(f, target)
-        if word in UNARY:
-            setattr(Tensor, f"__{UNARY[word]}__", fn)
-            continue
-        dunder = DUNDERS[word]
-        direct = getattr(f, f"o_{dunder}", None) if binary else None
-        setattr(Tensor, f"__{dunder}__", direct or _plain(fn, f"__{dunder}__"))
-        if dunder not in COMPARISONS:
-            setattr(Tensor, f"__r{dunder}__", _reflected(fn, f"__r{dunder}__"))
-            if inplace:
-                setattr(
-                    Tensor, f"__i{dunder}__", _plain(getattr(f, f"{target}_"), f"__i{dunder}__")
-                )
+        parts[home(target)].update(_operator(word, target, binary, inplace))
+    for shard, made in parts.items():
+        _attach(shard, made)
 
 
 install()
-_view_shape = Tensor.view
 
 
 def _view(self: Tensor, *size: Any, **kwargs: Any) -> Tensor:
@@ -75,7 +121,7 @@ def _view(self: Tensor, *size: Any, **kwargs: Any) -> Tensor:
         return view_as_dtype(self, size[0])
     if "dtype" in kwargs:
         return view_as_dtype(self, kwargs["dtype"])
-    return _view_shape(self, *size, **kwargs)
+    return f.m_view(self, *size, **kwargs)
 
 
 def view_as_dtype(t: Tensor, d: dtype) -> Tensor:

@@ -52,27 +52,32 @@ def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
     return f.where(condition, self, other)
 
 
-def _moments(name: str) -> Any:
-    """``var`` and ``std``: by correction, or in the older form by ``unbiased``."""
-    op = getattr(f, name)
-
-    def moment(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if args and args[0].__class__ is bool:  # (input, unbiased)
-            args, kwargs = args[1:], {**kwargs, "unbiased": args[0]}
-        if len(args) > 1:  # (input, dim, unbiased, keepdim)
-            kwargs = {**kwargs, **dict(zip(("unbiased", "keepdim"), args[1:], strict=False))}
-            args = args[:1]
-        if "unbiased" in kwargs:
-            unbiased = kwargs.pop("unbiased")
-            if unbiased is not None:
-                kwargs["correction"] = int(unbiased)
-        return op(input, *args, **kwargs)
-
-    moment.__name__, moment.__doc__ = op.__name__, op.__doc__
-    return moment
+def _moment(op: Any, input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """An op by correction, called in that form or in the older one by ``unbiased``."""
+    if args and args[0].__class__ is bool:  # (input, unbiased)
+        args, kwargs = args[1:], {**kwargs, "unbiased": args[0]}
+    if len(args) > 1:  # (input, dim, unbiased, keepdim)
+        kwargs = {**kwargs, **dict(zip(("unbiased", "keepdim"), args[1:], strict=False))}
+        args = args[:1]
+    if "unbiased" in kwargs:
+        unbiased = kwargs.pop("unbiased")
+        if unbiased is not None:
+            kwargs["correction"] = int(unbiased)
+    return op(input, *args, **kwargs)
 
 
-var, std = _moments("var"), _moments("std")
+def var(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """Variance over ``dim`` (all of them if None), divided by n - ``correction``.
+
+    Forms: ``var(input, dim=None, *, correction=1, keepdim=False)``, ``var(input, unbiased)``,
+    ``var(input, dim, unbiased, keepdim)``.
+    """
+    return _moment(f.var, input, *args, **kwargs)
+
+
+def std(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """Square root of the variance; takes what ``var`` takes."""
+    return _moment(f.std, input, *args, **kwargs)
 
 
 def scatter(

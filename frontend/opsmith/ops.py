@@ -149,7 +149,7 @@ def _import(package: str, folder: Path, namespace: Namespace) -> None:
     for alias, target in index.ALIASES:
         setattr(namespace, alias, getattr(namespace, target))
     namespace._public = tuple(public)
-    _core.register_params(index.PARAMS)
+    _core.register_params(importlib.import_module(f"{package}.params").PARAMS)
 
 
 def _publish(name: str, namespace: Namespace) -> Namespace:
