@@ -48,6 +48,9 @@ def run_raw(node: Any, g: float, retain: bool, push=heapq.heappush, pop=heapq.he
             g = None
             if not retain:
                 node[1:] = freed, fn  # keeps its name
+            if count == 1 and not heap and edges[0].__class__ is list and out[0] is not None:
+                node, g = edges[0], out[0]  # a chain: nothing else waits
+                continue
             following = None
             pending = None
             for h, e in zip(out, edges):
