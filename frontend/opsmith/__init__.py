@@ -88,7 +88,7 @@ from .autograd.grad_mode import (
 newaxis = None
 
 _LAZY = (
-    "autograd", "compose", "cuda", "func", "linalg", "nn", "ops", "optim", "safetensors",
+    "autograd", "compose", "cuda", "linalg", "nn", "ops", "optim", "overrides", "safetensors",
     "serialization", "testing", "utils",
 )  # fmt: skip
 _LATE = {  # functions of modules that load on first touch

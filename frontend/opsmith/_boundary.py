@@ -27,6 +27,7 @@ lib.ops_install(1)
 
 take_status = lib.ops_take_status
 SLOW_PATH, STALE_VIEW = 7, 8
+SUBCLASS, ALWAYS = 2, 64  # flags of tensor.h that lead to the slow path
 _EXCEPTIONS = (
     RuntimeError, RuntimeError, IndexError, TypeError, ValueError, NotImplementedError, MemoryError,
 )  # fmt: skip

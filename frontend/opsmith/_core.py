@@ -15,7 +15,18 @@ from array import array
 from operator import itemgetter
 
 from . import _boundary
-from ._boundary import SLOW_PATH, STALE_VIEW, error_text, ffi, lib, raise_status, shard, take_status
+from ._boundary import (
+    ALWAYS,
+    SLOW_PATH,
+    STALE_VIEW,
+    SUBCLASS,
+    error_text,
+    ffi,
+    lib,
+    raise_status,
+    shard,
+    take_status,
+)
 from ._dtypes import DEVICES, DTYPES, SCALAR_TYPE_NAMES, Size, device, dtype
 
 TYPE_CHECKING = False
@@ -274,6 +285,8 @@ def retry(fn: Any, *args: Any, **kwargs: Any) -> Any:
     status = take_status()
     if status:
         raise_status(status)
+    if _any_overrides(args) or _any_overrides(kwargs.values()):
+        return dispatch(fn, *args, **kwargs)
     name = fn.__name__
     params = _params(name)
     changed = False
@@ -325,8 +338,6 @@ def _convert(fn: str, param: str, kind: str, position: int, v: Any) -> tuple[Any
             return v, False
         if is_number(v):
             return number(v), True
-        if overrides(v):
-            return v, False
         raise TypeError(fail)
     if base == "Tensor[]":
         if isinstance(v, Tensor) or not hasattr(v, "__iter__"):
@@ -377,6 +388,8 @@ def retry_operator(fn: Any, a: Any, b: Any) -> Any:
     status = take_status()
     if status:
         raise_status(status)
+    if overrides(a) or overrides(b):
+        return dispatch(fn, a, b)
     a_ok = isinstance(a, Tensor) or is_number(a)
     b_ok = isinstance(b, Tensor) or is_number(b)
     if not (a_ok and b_ok):
@@ -386,16 +399,33 @@ def retry_operator(fn: Any, a: Any, b: Any) -> Any:
     return fn(a, b)
 
 
+def no_overrides(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    """The ``__torch_function__`` of subclasses that take no calls over, such as Parameter."""
+    return NotImplemented
+
+
 def overrides(v: Any) -> bool:
-    """Does the value's class take over function calls?"""
-    return hasattr(type(v), "__torch_function__")
+    """Does the value's class take over function calls, and is that not switched off?"""
+    cls = type(v)
+    return (
+        cls is not Tensor
+        and getattr(cls, "__torch_function__", no_overrides) is not no_overrides
+        and bool(lib.ops_diverted_flags() & SUBCLASS)
+    )
+
+
+def _any_overrides(values: Any) -> bool:
+    return any(
+        any(overrides(item) for item in v) if isinstance(v, (list, tuple)) else overrides(v)
+        for v in values
+    )
 
 
 def dispatch(fn: Any, *args: Any, **kwargs: Any) -> Any:
     """Hand a call to the top of the handler stack, or to ``__torch_function__``."""
-    from . import overrides as module
+    from .overrides import handle
 
-    return module.handle(fn, args, kwargs)
+    return handle(fn, args, kwargs)
 
 
 def no_case(fn: Any, *args: Any) -> NoReturn:
@@ -784,7 +814,7 @@ def write_out(out: Any, result: Any) -> Any:
 
 # Everything generated functions import from here, and what the frontend's own modules use.
 __all__ = [
-    "DEVICES", "DIMS", "LIMIT", "Leaf", "NAN", "NONE", "NONE_H", "NO_INT", "RARE", "Tensor", "alias",  # noqa: E501
+    "ALWAYS", "DEVICES", "DIMS", "LIMIT", "Leaf", "NAN", "NONE", "NONE_H", "NO_INT", "RARE", "Tensor", "alias",  # noqa: E501
     "as_operand", "assign", "attach", "backward_failed", "check_inplace", "check_saved", "compose", "copy_of", "cotangents",  # noqa: E501
     "device_code", "dispatch", "drop", "error_text", "failed", "further", "grad_enabled", "has_node", "hold", "hold_saved", "in_place",  # noqa: E501
     "ints", "last_write", "like", "make", "make_view", "named_tuple", "next_output", "no_case", "number", "operand",  # noqa: E501

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import weakref
 
-from ._boundary import check, ffi, lib
+from ._boundary import SUBCLASS, check, ffi, lib
 from ._core import (
     Leaf,
     Tensor,
@@ -15,6 +15,7 @@ from ._core import (
     attach,
     check_inplace,
     grad_enabled,
+    no_overrides,
     raw,
     rebase,
     scalar,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-_OPS_SUBCLASS, _OPS_VIEW, _OPS_NUMBER = 2, 16, 32
+_OPS_VIEW, _OPS_NUMBER = 16, 32
 
 
 def _method(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,14 +78,36 @@ def _make_subclass(cls: type, data: Tensor, require_grad: bool = False) -> Any:
     t = _allocate(cls)
     t._h = lib.ops_alias(data._h)
     t._node = t._shape = t._view = None
-    if hasattr(cls, "__torch_function__"):
-        lib.ops_set_flag(t._h, _OPS_SUBCLASS, 1)
+    if cls.__torch_function__ is not no_overrides:  # type: ignore[attr-defined]
+        lib.ops_set_flag(t._h, SUBCLASS, 1)
     if require_grad:
         t.requires_grad_(True)
     return t
 
 
 Tensor._make_subclass = staticmethod(_make_subclass)  # type: ignore[attr-defined]
+
+
+def _torch_function(
+    cls: type, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+) -> Any:
+    """The plain call, whose results become instances of ``cls``; for subclasses to extend."""
+    from .overrides import default
+
+    return default(cls, func, types, args, kwargs)
+
+
+def _init_subclass(cls: type, **kwargs: Any) -> None:
+    """Subclasses see the methods that are written in Python, unless they take no calls over."""
+    super(Tensor, cls).__init_subclass__(**kwargs)
+    if cls.__torch_function__ is not no_overrides:  # type: ignore[attr-defined]
+        from .overrides import guard
+
+        guard(cls)
+
+
+Tensor.__torch_function__ = classmethod(_torch_function)  # type: ignore[attr-defined]
+Tensor.__init_subclass__ = classmethod(_init_subclass)  # type: ignore[assignment]
 
 
 @_method

@@ -540,10 +540,10 @@ double ops_accumulate(double ha, double hg)
     ops_tensor *a = in[0], *g = in[1];
     int mine = a->refcount == 1 && a->storage->refcount == 1 && a->dtype == g->dtype &&
                ops_same_shape(a, g) && !a->storage->readonly && !ops_tensor_overlaps_itself(a);
-    int mode = ops_mode;
-    ops_mode = 0;
+    int diverted = ops_diverted;
+    ops_diverted = 0;
     double out = ops_pointwise(&accumulate, in, 0, NULL, mine ? a : NULL, 0, 0.0);
-    ops_mode = mode;
+    ops_diverted = diverted;
     ops_tensor_drop(g);
     if (!mine) {
         ops_tensor_drop(a);
@@ -659,14 +659,16 @@ int ops_get_grad_enabled(void)
     return ops_grad_enabled;
 }
 
-void ops_set_mode(int on)
+int ops_divert(int flags)
 {
-    ops_mode = on;
+    int before = ops_diverted;
+    ops_diverted = flags;
+    return before;
 }
 
-int ops_get_mode(void)
+int ops_diverted_flags(void)
 {
-    return ops_mode;
+    return ops_diverted;
 }
 
 void ops_set_default_dtype(int dtype)

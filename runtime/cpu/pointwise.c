@@ -110,7 +110,7 @@ int ops_check_operands(ops_tensor *const *in, int n)
     for (int k = 0; k < n; ++k) {
         flags |= in[k]->flags;
     }
-    if (OPS_LIKELY(!((flags & (OPS_SUBCLASS | OPS_WRAPPED)) | ops_mode))) {
+    if (OPS_LIKELY(!((flags | OPS_ALWAYS) & ops_diverted))) {
         return 0;
     }
     ops_fail(OPS_SLOW_PATH, "slow path");
@@ -491,7 +491,7 @@ double ops_pointwise(const ops_pointwise_op *op, ops_tensor *const *in, int reco
         flags |= in[k]->flags;
         all_contiguous &= in[k]->flags;
     }
-    if (OPS_UNLIKELY((flags & (OPS_SUBCLASS | OPS_WRAPPED)) | ops_mode)) {
+    if (OPS_UNLIKELY((flags | OPS_ALWAYS) & ops_diverted)) {
         ops_fail(OPS_SLOW_PATH, "slow path");
         return 0.0;
     }

@@ -12,7 +12,7 @@
 /* Modes and hooks ------------------------------------------------------------------------------ */
 
 __thread int ops_grad_enabled = 1;
-__thread int ops_mode;
+__thread int ops_diverted = OPS_SUBCLASS | OPS_WRAPPED;
 uint8_t ops_default_dtype = OPS_F32;
 void *(*ops_gil_release)(void);
 void (*ops_gil_acquire)(void *state);

@@ -39,6 +39,7 @@ def run_raw(node: Any, g: float, retain: bool, push=heapq.heappush, pop=heapq.he
         g = {k: g}
     was = grad_enabled()
     lib.ops_set_grad_enabled(0)
+    diverted = lib.ops_divert(0)  # what was saved of a subclass is plain data here
     try:
         while True:
             fn = node[1]
@@ -118,6 +119,7 @@ def run_raw(node: Any, g: float, retain: bool, push=heapq.heappush, pop=heapq.he
         raise
     finally:
         lib.ops_set_grad_enabled(was)
+        lib.ops_divert(diverted)
 
 
 def _listed(fn: Any, g: dict[int, Any]) -> list[Any]:
@@ -179,6 +181,7 @@ def run_recorded(
 
     was = grad_enabled()
     lib.ops_set_grad_enabled(int(create_graph))
+    diverted = lib.ops_divert(0)
     done: dict[int, Tensor] = {}
     leaves: dict[int, Any] = {}
     try:
@@ -229,6 +232,7 @@ def run_recorded(
                 done[wanted[_key(leaf)]] = t
     finally:
         lib.ops_set_grad_enabled(was)
+        lib.ops_divert(diverted)
     return [done.get(k) for k in range(len(capture or ()))]
 
 

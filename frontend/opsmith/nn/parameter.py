@@ -10,6 +10,7 @@ from typing import Any
 
 import opsmith
 from opsmith import Tensor
+from opsmith._core import no_overrides
 
 __all__ = ["Buffer", "Parameter"]
 
@@ -22,6 +23,8 @@ class Parameter(Tensor):
         requires_grad: whether gradients are wanted. Unlike `no_grad` blocks suggest, a parameter
             made inside one still requires grad.
     """
+
+    __torch_function__ = no_overrides
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:
         """Share `data`'s storage under the class `Parameter`."""
@@ -59,6 +62,7 @@ class Buffer(Tensor):
     """
 
     persistent: bool
+    __torch_function__ = no_overrides
 
     def __new__(cls, data: Any = None, *, persistent: bool = True) -> Buffer:
         """Share `data`'s storage under the class `Buffer`."""

@@ -61,8 +61,8 @@ double ops_settle(double h);
 
 void ops_set_grad_enabled(int on);
 int ops_get_grad_enabled(void);
-void ops_set_mode(int on);
-int ops_get_mode(void);
+int ops_divert(int flags); /* returns what it was */
+int ops_diverted_flags(void);
 void ops_set_default_dtype(int dtype);
 int64_t *ops_long_ints(void);
 void ops_install(int on);

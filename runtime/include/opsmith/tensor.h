@@ -31,6 +31,7 @@ enum ops_flag {
     OPS_NONE = 8,       /* the reserved handle that means None */
     OPS_VIEW = 16,      /* shares its storage with a base */
     OPS_NUMBER = 32,    /* a Python number on its way through promotion */
+    OPS_ALWAYS = 64,    /* no tensor's flag: a mode is on */
 };
 
 /* Shared by a base, its views and detach(); fresh for .data. */
@@ -110,7 +111,8 @@ OPS_EXPORT const char *ops_shape_text(int ndim, const int64_t *shape);
 
 /* Modes, thread-local. */
 OPS_EXPORT extern __thread int ops_grad_enabled;
-OPS_EXPORT extern __thread int ops_mode; /* nonzero: every call takes the slow path */
+/* Operands with one of these flags take the slow path; with OPS_ALWAYS every call does. */
+OPS_EXPORT extern __thread int ops_diverted;
 OPS_EXPORT extern uint8_t ops_default_dtype;
 
 /* The interpreter lock: set by the Python side, null in pure C programs. */
