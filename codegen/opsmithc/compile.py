@@ -34,10 +34,11 @@ class CompileError(Exception):
 
 def compiler() -> str:
     """The C compiler: $CC, else cc, else gcc."""
-    for name in (os.environ.get("CC"), "gcc", "cc", "clang"):
-        if name and shutil.which(name):
+    names = [name for name in (os.environ.get("CC"), "gcc", "cc", "clang") if name]
+    for name in names:
+        if shutil.which(name):
             return name
-    raise CompileError("no C compiler found: install gcc (or set CC)")
+    raise CompileError(f"found none of {', '.join(names)}: install gcc, or set CC")
 
 
 def target_flags() -> tuple[str, ...]:

@@ -1,11 +1,13 @@
 """In: where this package stands. Out: the folders the compiler reads and writes.
 
 Must not know: what is in them. In the source tree the folders are siblings of ``codegen``; in an
-installed wheel they travel inside the package, under ``_data``.
+installed wheel they travel inside the package, under ``_data``, and intermediates go to the cache:
+the package's folder may belong to somebody else.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -19,4 +21,12 @@ RUNTIME = ROOT / "runtime"
 TEMPLATES = PACKAGE / "templates"
 FRONTEND = ROOT / "frontend" if IN_TREE else PACKAGE.parent
 GENERATED = FRONTEND / "opsmith" / "_generated"
-BUILD = ROOT / "build"
+
+
+def cache() -> Path:
+    """Where a user's compiled registries are kept; ``$OPSMITH_CACHE`` says it otherwise."""
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(os.environ.get("OPSMITH_CACHE") or os.path.join(root, "opsmith"))
+
+
+BUILD = ROOT / "build" if IN_TREE else cache() / "build"

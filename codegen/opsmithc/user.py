@@ -35,6 +35,10 @@ def show(source: Path | None, name: str, stage: str, dtype: str | None) -> str:
 
 def build_user(source: Path, package: str, folder: Path) -> pipeline.Report:
     """Run the pipeline on ``source`` into ``folder``, a package of that name."""
+    try:
+        compile.compiler()
+    except compile.CompileError as e:
+        raise RuntimeError(f"loading new ops needs a C compiler: {e}") from None
     layout = pipeline.Layout(
         package, folder, folder / "build", "u",
         f"from opsmith.ops import namespace_of\n\n_f = namespace_of({package!r})",

@@ -51,14 +51,6 @@ class Namespace(types.SimpleNamespace):
         return f"<registry {self._registry}: {', '.join(self._public)}>"
 
 
-def cache_folder() -> Path:
-    """Where compiled registries are kept."""
-    root = os.environ.get("OPSMITH_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "opsmith"
-    )
-    return Path(root)
-
-
 def load(path: str | os.PathLike[str]) -> Namespace:
     """Compile (or take from the cache) the registry file and return its ops.
 
@@ -105,7 +97,7 @@ def _build(text: str, name: str, file: str) -> Namespace:
     package = f"opsmith_registry_{key}"
     if package in _NAMESPACES:
         return _publish(name, _NAMESPACES[package])
-    folder = cache_folder() / package
+    folder = compiler.paths.cache() / package
     marker, source = folder / "complete", folder / file
     if not marker.exists():
         folder.mkdir(parents=True, exist_ok=True)
