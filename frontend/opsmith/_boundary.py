@@ -24,6 +24,7 @@ except ImportError as e:  # pragma: no cover - depends on the installation
 
 lib, ffi = _runtime.lib, _runtime.ffi
 lib.ops_install(1)
+TUNED = bool(lib.ops_dispatch_load())  # False: OPSMITH_REFERENCE=1, reference kernels alone
 
 take_status = lib.ops_take_status
 SLOW_PATH, STALE_VIEW = 7, 8

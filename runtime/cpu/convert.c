@@ -9,10 +9,6 @@
 
 #include <string.h>
 
-#ifdef __F16C__
-#include <immintrin.h>
-#endif
-
 const int64_t ops_dtype_size[OPS_DTYPE_COUNT] = {
     [OPS_F64] = 8, [OPS_F32] = 4, [OPS_BF16] = 2, [OPS_F16] = 2, [OPS_I64] = 8,
     [OPS_I32] = 4, [OPS_I16] = 2, [OPS_I8] = 1,   [OPS_U8] = 1,  [OPS_BOOL] = 1,
@@ -31,8 +27,6 @@ const int ops_compute_dtype[OPS_DTYPE_COUNT] = {
 };
 
 enum { BLOCK = 512 }; /* elements: 4 KiB of f64, so that two blocks fit in any L1 */
-
-typedef void convert_loop(int64_t n, const void *src, void *dst);
 
 /* ---- single elements ------------------------------------------------------------------------- */
 
@@ -200,32 +194,14 @@ LOOP(odd_f32_of_f64s, float, double, odd_f32_of_f64(x[i]))
 LOOP(odd_f32_of_i64s, float, int64_t, odd_f32_of_f64(sticky_f64_of_i64(x[i])))
 LOOP(odd_f32_of_i32s, float, int32_t, odd_f32_of_f64(x[i]))
 
-/* gcc does not vectorise _Float16 before AVX512-FP16; F16C has had the instructions since 2012. */
-static void f32_of_f16s(int64_t n, const void *src, void *dst)
-{
-    const uint16_t *restrict x = src;
-    float *restrict out = dst;
-    int64_t i = 0;
-#ifdef __F16C__
-    for (; i + 8 <= n; i += 8)
-        _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(x + i))));
-#endif
-    for (; i < n; ++i)
-        out[i] = f32_of_f16(x[i]);
-}
+LOOP(f32_of_f16s, float, uint16_t, f32_of_f16(x[i]))
+LOOP(f16_of_f32s, uint16_t, float, f16_of_f32(x[i]))
 
-static void f16_of_f32s(int64_t n, const void *src, void *dst)
+ops_half_loops ops_half = {f32_of_f16s, f16_of_f32s};
+
+static void f32_of_halfs(int64_t n, const void *src, void *dst)
 {
-    const float *restrict x = src;
-    uint16_t *restrict out = dst;
-    int64_t i = 0;
-#ifdef __F16C__
-    for (; i + 8 <= n; i += 8)
-        _mm_storeu_si128((__m128i *)(out + i),
-                         _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
-#endif
-    for (; i < n; ++i)
-        out[i] = f16_of_f32(x[i]);
+    ops_half.f32_of_f16(n, src, dst);
 }
 
 #define DIRECT_ROW(to)                                                                             \
@@ -235,15 +211,15 @@ static void f16_of_f32s(int64_t n, const void *src, void *dst)
         [OPS_U8] = to##_of_u8s,   [OPS_BOOL] = to##_of_bools                                       \
     }
 
-static convert_loop *const direct[OPS_DTYPE_COUNT][OPS_DTYPE_COUNT] = {
+static ops_convert_loop *const direct[OPS_DTYPE_COUNT][OPS_DTYPE_COUNT] = {
     [OPS_F64] = DIRECT_ROW(f64), [OPS_F32] = DIRECT_ROW(f32), [OPS_I64] = DIRECT_ROW(i64),
     [OPS_I32] = DIRECT_ROW(i32), [OPS_I16] = DIRECT_ROW(i16), [OPS_I8] = DIRECT_ROW(i8),
     [OPS_U8] = DIRECT_ROW(u8),   [OPS_BOOL] = DIRECT_ROW(bool),
 };
 
 /* To f32 on the way to 16 bits: rounded to odd where f32 cannot hold the source exactly. */
-static convert_loop *const to_stage[OPS_DTYPE_COUNT] = {
-    [OPS_F64] = odd_f32_of_f64s, [OPS_BF16] = f32_of_bf16s, [OPS_F16] = f32_of_f16s,
+static ops_convert_loop *const to_stage[OPS_DTYPE_COUNT] = {
+    [OPS_F64] = odd_f32_of_f64s, [OPS_BF16] = f32_of_bf16s, [OPS_F16] = f32_of_halfs,
     [OPS_I64] = odd_f32_of_i64s, [OPS_I32] = odd_f32_of_i32s, [OPS_I16] = f32_of_i16s,
     [OPS_I8] = f32_of_i8s, [OPS_U8] = f32_of_u8s, [OPS_BOOL] = f32_of_bools,
 };
@@ -258,7 +234,7 @@ static void half_of_f32s(int to, int64_t n, const float *src, void *dst)
     if (to == OPS_BF16)
         bf16_of_f32s(n, src, dst);
     else
-        f16_of_f32s(n, src, dst);
+        ops_half.f16_of_f32(n, src, dst);
 }
 
 static int64_t smaller(int64_t a, int64_t b)

@@ -1,4 +1,4 @@
-"""Comes in: runtime/cpu/convert.c, for this machine and for the oldest x86.
+"""Comes in: runtime/cpu/convert.c, for this machine and for the oldest x86, with what overrides it.
 Goes out: verdicts on all 100 dtype pairs, strides, rounding and range, against NumPy.
 Must not know: any kernel.
 """
@@ -24,7 +24,8 @@ NAMES = ["Double", "Float", "BFloat16", "Half", "Long", "Int", "Short", "Char", 
 COMPUTE = ["f64", "f32", "f32", "f32", "i64", "i32", "i32", "i32", "i32", "bool"]
 PAIRS = list(itertools.product(DTYPES, repeat=2))
 FLOATS = ("f64", "f32", "bf16", "f16")
-ISAS = ["native", "x86-64-v2"] if platform.machine() == "x86_64" else ["native"]
+BUILDS = [("native", True), ("native", False)]  # instruction set, with overrides
+BUILDS += [("x86-64-v2", False)] if platform.machine() == "x86_64" else []
 
 CDEF = """
 extern const int64_t ops_dtype_size[10];
@@ -32,15 +33,21 @@ extern const char *const ops_dtype_name[10];
 extern const int ops_compute_dtype[10];
 void ops_convert(int, int, int64_t n, const void *src, int64_t src_stride, void *dst);
 void ops_convert_out(int, int, int64_t n, const void *src, void *dst, int64_t dst_stride);
+void ops_override_half(void);
 """
 
 
-@pytest.fixture(scope="module", params=ISAS)
+@pytest.fixture(scope="module", params=BUILDS)
 def library(request, tmp_path_factory):
     """convert.c for one instruction set: with F16C or the portable half conversion."""
+    isa, tuned = request.param
     folder = tmp_path_factory.mktemp("convert")
-    source = ROOT / "runtime" / "cpu" / "convert.c"
-    return compile_library(folder, "convert", source.read_text(), CDEF, march=request.param)
+    files = [ROOT / "runtime" / "cpu" / name for name in ("convert.c", "overrides/half.c")]
+    text = "".join(f'#include "{file}"\n' for file in files)
+    library = compile_library(folder, "convert", text, CDEF, march=isa)
+    if tuned:
+        library.ops_override_half()
+    return library
 
 
 def address(array):

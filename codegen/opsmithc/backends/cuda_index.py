@@ -46,7 +46,7 @@ class IndexCuda:
     operands: tuple[str, ...]
     counted: bool
     start: str
-    zero: bool
+    zero: str
     narrow: str
     assign: tuple[str, ...]
     rows: str

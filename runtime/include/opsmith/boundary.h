@@ -66,6 +66,7 @@ int ops_diverted_flags(void);
 void ops_set_default_dtype(int dtype);
 int64_t *ops_long_ints(void);
 void ops_install(int on);
+int ops_dispatch_load(void);
 int ops_install_tensor_type(const char *module);
 int ops_num_threads_now(void);
 void ops_set_threads(int n);

@@ -28,4 +28,11 @@ void ops_convert_out(int to, int from, int64_t n, const void *src, void *dst, in
 
 #pragma GCC visibility pop
 
+/* Slots (opsmith/dispatch.h): contiguous loops between f16 and f32. */
+typedef void ops_convert_loop(int64_t n, const void *src, void *dst);
+typedef struct {
+    ops_convert_loop *f32_of_f16, *f16_of_f32;
+} ops_half_loops;
+extern ops_half_loops ops_half;
+
 #endif

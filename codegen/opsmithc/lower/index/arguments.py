@@ -107,7 +107,7 @@ class Arguments:
             and t.name in (self.gemm.a.tensor, self.gemm.b.tensor)
         ):
             axes = p.dims[t.name]
-            test = "compute <= OPS_C_F32"
+            test = "tuned"
             if axes and axes[0].group:
                 test += f" && ops_collapses({t.name}, {t.name}->ndim - {len(axes) - 1})"
             return f"{test} ? ops_strided_operand({source}, {want}) : ops_operand({source}, {want})"

@@ -19,7 +19,7 @@ from .shapes import Shapes, bounding, tensors
 # Names of the generated functions' own variables: a registry's sizes and loops must not take them.
 RESERVED = frozenset(
     "BLOCK T acc arg args arguments axis best compute count direct dtype element hi indices into k "
-    "kernels lo ndim operands part ready rest result row run shape typed v whole".split()
+    "kernels lo ndim operands part ready rest result row run shape tuned typed v whole".split()
 )
 
 
@@ -32,8 +32,9 @@ class IndexFile:
     formula: str
     structure: str  # what the formula was recognised as
     fields: tuple[str, ...]  # declarations in the struct of arguments
-    kernels: tuple[Kernel, ...]
+    kernels: tuple[Kernel, ...]  # those of table and tuned
     table: tuple[str, ...]
+    tuned: tuple[str, ...]  # what runs instead, if anything, but for OPSMITH_REFERENCE=1
     by_size: bool  # kernels are chosen by element size: values are moved, not computed with
     checks: tuple[str, ...]  # of single elements
     params: tuple[str, ...]
@@ -46,7 +47,7 @@ class IndexFile:
     operands: tuple[str, ...]
     counted: bool  # there is a second output
     start: str
-    zero: bool  # the result is written in places only
+    zero: str  # condition: the result is written in places only
     narrow: str  # tensor whose shape bounds the part of the result that is written
     assign: tuple[str, ...]  # initialisers of the struct
     rows: str
@@ -60,6 +61,7 @@ def file_of(kernels: Kernels) -> IndexFile:
     op = p.op
     refuse_reserved(p)
     written = kernels.written()
+    every = [*written.kernels, *written.tuned]
     effort = work(p)
     shapes = Shapes(p)
     body = shapes.lines(written.names | words(effort) | words(written.rows), written.strides)
@@ -75,19 +77,21 @@ def file_of(kernels: Kernels) -> IndexFile:
     operands = [arguments.operand(t) for t in read]
     text = [*body, *more, *arguments.assign, ndim, shape, written.rows, effort, *operands, p.start]
     used = words(" ".join(text))
+    zero = "out != NULL && !tuned" if written.tuned else "out != NULL"
     return IndexFile(
         op=op.name,
-        key=key(op.name, [list(written.kernels), body, more, checks, ndim, shape]),
+        key=key(op.name, [every, body, more, checks, ndim, shape]),
         formula=op.meaning.formula.text,  # type: ignore[union-attr]
         structure=kernels.structure(),
         fields=tuple(arguments.fields),
-        kernels=tuple(with_unpack(k, arguments.unpack) for k in written.kernels),
-        table=kernels.table(written.kernels), by_size=kernels.by_size,
+        kernels=tuple(with_unpack(k, arguments.unpack) for k in every),
+        table=kernels.table(written.kernels), tuned=kernels.table(written.tuned),
+        by_size=kernels.by_size,
         checks=tuple(checks), params=tuple(params), names=tuple(names),
         unused=tuple(n for n in names if n not in used),
         shapes=(*body, *more), ndim=ndim, shape=shape, device=f"{tensors(op)[0].name}->device",
         operands=tuple(operands), counted=p.indices, start=p.start,
-        zero=p.partial and not p.start and kernels.conv is None, narrow=narrow(p),
+        zero=zero if p.partial and not p.start else "", narrow=narrow(p),
         assign=tuple(arguments.assign), rows=written.rows, work=effort,
         inplace=bool(p.start) and not is_adjoint(op),
     )  # fmt: skip

@@ -91,6 +91,7 @@ class Written:
     """Kernels as text."""
 
     kernels: tuple[Kernel, ...]
+    tuned: tuple[Kernel, ...]  # what takes their place where it may
     rows: str  # how many rows their range counts
     strides: Mapping[str, Node]  # steps of windows, which must be positive
     names: frozenset[str]  # that the statements use
@@ -134,33 +135,33 @@ class Kernels:
     def written(self) -> Written:
         """A kernel for each element type."""
         found: list[Kernel] = []
+        tuned: list[Kernel] = []
         rows: Node = Num(1)
         at_end: Node = Num(1)
-        loops: Body | None = None
+        strides: dict[str, Node] = {}
         products = self.gemm or self.conv
         short = None if products or self.plain else without_last_group(self.program)
         for code in self.codes():
             ctype = BY_SIZE.get(code) or BY_CODE[code].ctype
             if self.gemm and code in FLOATS:
                 call = gemm_lines(self.gemm, code, self.ints)
-                found.append(Kernel(f"product_{code}", ctype, tuple(call), False))
+                tuned.append(Kernel(f"product_{code}", ctype, tuple(call), False))
             elif self.conv:
                 call = conv_lines(self.conv, code, self.ints)
-                found.append(Kernel(f"convolve_{code}", ctype, tuple(call), False))
-            else:
-                loops = form(self.program, code, self.plain)
-                lines = loops.write()
-                rows = loops.rows()
-                if short is not None:
-                    lines, at_end = last_axis_first(short, code, lines)
-                found.append(Kernel(f"loops_{code}", ctype, lines, loops.sums))
+                tuned.append(Kernel(f"convolve_{code}", ctype, tuple(call), False))
+            loops = form(self.program, code, self.plain)
+            lines = loops.write()
+            rows, strides = loops.rows(), loops.strides
+            if short is not None:
+                lines, at_end = last_axis_first(short, code, lines)
+            found.append(Kernel(f"loops_{code}", ctype, lines, loops.sums))
         text = self.ints.text(rows)
         if short is not None:
             text = f"({short[1]} == 1 ? {self.ints.text(at_end)} : {text})"
-        if self.gemm and loops is not None and text != "1":
-            text = f"(compute <= OPS_C_F32 ? 1 : {text})"
-        names = frozenset(n for k in found for n in words(" ".join(k.lines)))
-        return Written(tuple(found), text, loops.strides if loops else self.conv_steps(), names)
+        if products and text != "1":
+            text = f"(tuned ? 1 : {text})"
+        names = frozenset(n for k in (*found, *tuned) for n in words(" ".join(k.lines)))
+        return Written(tuple(found), tuple(tuned), text, strides | self.conv_steps(), names)
 
     def conv_steps(self) -> dict[str, Node]:
         """Strides and dilations of a convolution."""
@@ -169,7 +170,9 @@ class Kernels:
         return {self.ints.text(n): n for n in (*self.conv.stride, *self.conv.dilation)}
 
     def table(self, kernels: Sequence[Kernel]) -> tuple[str, ...]:
-        """The kernels in the order in which they are chosen from."""
+        """The kernels in the order in which they are chosen from; empty where there are none."""
+        if not kernels:
+            return ()
         by_code = {k.symbol.rpartition("_")[2]: k.symbol for k in kernels}
         return tuple(by_code.get(code, "NULL") for code in (BY_SIZE if self.by_size else ALL))
 
