@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+from functools import cache
 
 import pytest
 
 from opsmithc import paths, pipeline
 from opsmithc.lower import families
+from opsmithc.lower.index import IndexFile
 from opsmithc.opdef import Index
 from opsmithc.registry import load
 
@@ -40,30 +41,28 @@ def test_environment_chooses(reference: str, printed: str) -> None:
     assert run(reference, "-c", ORDER).strip() == printed
 
 
-def with_tuned_kernels() -> list[str]:
-    """Ops whose generated kernels are the reference of tuned ones."""
-    found = []
+@cache
+def tuned() -> dict[str, IndexFile]:
+    """The kernel files of ops whose generated kernels are the reference of tuned ones."""
+    found = {}
     for op in families.by_structure(load(paths.OPS_YAML)):
         if isinstance(op.meaning, Index):
             [(_, context)] = families.kernel_contexts(*pipeline.derive_all([op]))
-            found += [op.name] if context.tuned else []
+            if context.tuned:
+                found[op.name] = context
     return found
 
 
 def test_every_tuned_kernel_has_a_reference() -> None:
-    names = with_tuned_kernels()
-    assert len(names) > 8
-    for op in families.by_structure(load(paths.OPS_YAML)):
-        if op.name in names:
-            [(_, context)] = families.kernel_contexts(*pipeline.derive_all([op]))
-            assert len(context.table) == len(context.tuned)
-            for reference, tuned in zip(context.table, context.tuned, strict=True):
-                assert tuned == "NULL" or reference.startswith("loops_"), op.name
+    assert len(tuned()) > 8
+    for name, context in tuned().items():
+        for reference, kernel in zip(context.table, context.tuned, strict=True):
+            assert kernel == "NULL" or reference.startswith("loops_"), name
 
 
-def test_values_and_gradients_by_reference_kernels(tmp_path: Path) -> None:
+def test_values_and_gradients_by_reference_kernels() -> None:
     """The tests of tests/ops, for the ops that have tuned kernels."""
-    names = " or ".join(f"[{name}-" for name in with_tuned_kernels())
+    names = " or ".join(f"[{name}-" for name in tuned())
     files = [f"tests/ops/test_{name}.py" for name in ("value", "gradient", "layout")]
     printed = run("1", "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, "-k", names)
     assert " passed" in printed
