@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import boundary, centry, compile, emit, paths, pyraw, pytext, registry
+from . import boundary, centry, compile, dtype_text, emit, paths, pyraw, pytext, registry
 from .derive.op import Derived, derive
 from .errors import RegistryError, RegistryErrors
 from .lower import families
@@ -181,9 +181,12 @@ def build(
     if gate:
         verify_all(derived, layout.work / "verify", base)
         lap("verify")
+    tables = dtype_text.write(layout.work / "c")
     plan = compile.Plan(layout.work, (paths.RUNTIME / "include", layout.work / "c"))
     shards = shards_of(derived, layout)
-    runtime = families.runtime_sources(layout.work) if layout.package == BUNDLED.package else []
+    runtime: list[Path] = []
+    if layout.package == BUNDLED.package:
+        runtime = [tables, *families.runtime_sources(layout.work)]
     bundled = layout.package == BUNDLED.package
     library = layout.stage / "libopsmith.so" if bundled else paths.GENERATED / "libopsmith.so"
     if layout.package == BUNDLED.package:
@@ -281,6 +284,7 @@ def emit_index(derived: Sequence[Derived], shards: Sequence[Shard], layout: Layo
     if layout.package == BUNDLED.package:
         from . import stubs
 
+        emit.write(layout.stage / "dtypes.py", dtype_text.python_text())
         file = stubs.stub_file(derived, paths.FRONTEND / "opsmith")
         emit.write(layout.stage / "stubs.pyi", emit.render("python/stubs.pyi.j2", file))
 

@@ -31,7 +31,7 @@ NATURAL = (FLOAT, BY_CODE["i64"], BY_CODE["b8"])
 class Case:
     """Arguments of one call by parameter name; tensors are arrays of ``dtypes[name]``.
 
-    NumPy has no bfloat16: such arrays are float32, rounded to what bfloat16 holds.
+    Of a dtype that NumPy lacks, like bfloat16, arrays are float32, rounded to what it holds.
     """
 
     op: OpDef
@@ -191,12 +191,15 @@ def rounded(values: Any, dtype: DType) -> Any:
     """Values as ``dtype`` holds them, in an array that NumPy can store."""
     with np.errstate(all="ignore"):
         array = np.asarray(values)
-        if dtype.code != "bf16":
+        if dtype.numpy:
             return array.astype(storage(dtype))
-        bits = np.asarray(array, np.float32).view(np.uint32).astype(np.uint64)
-        upper = ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32)
-        out = upper.view(np.float32)
-        return np.where(np.isnan(array), np.float32(np.nan), out).reshape(array.shape)
+        exact = np.asarray(array, np.float64)
+        # The last place of each value, which of denormals is that of the least normal number.
+        place = np.maximum(np.frexp(exact)[1], 2 - dtype.bias) - 1 - dtype.mantissa
+        near = np.ldexp(np.rint(np.ldexp(exact, -place)), place)
+        near = np.where(np.isfinite(exact), near, exact)
+        beyond = np.nan if dtype.finite else np.copysign(np.inf, exact)
+        return np.where(np.abs(near) > dtype.greatest, beyond, near).astype(storage(dtype))
 
 
 # What an op takes --------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import importlib
 import io
 import math
 import pickle
+import re
 import struct
 import zipfile
 import zlib
@@ -23,6 +24,7 @@ import numpy as np
 import opsmith
 from opsmith import Tensor
 from opsmith._checkpoint_write import STORAGES, dtype_name
+from opsmith._dtypes import NAMES, as_bits
 
 __all__ = ["Reader"]
 
@@ -39,10 +41,8 @@ _DAMAGE = (
     struct.error,
     zlib.error,
 )
-_DTYPES = [
-    *STORAGES.values(),
-    *("uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2", "complex32"),
-]
+# How PyTorch names dtypes, ours among them: of the others, an error says what is missing
+_DTYPE = re.compile(r"(bool|b?float\d+|u?int\d+|complex\d+)(_e\d+m\d+\w*)?")
 # Classes that weights_only allows, besides tensors; all are made of plain data
 _PLAIN = {
     ("collections", "OrderedDict"): OrderedDict,
@@ -78,14 +78,10 @@ class _Flat:
 
 def _item(dtype: str) -> tuple[Any, str]:
     """(opsmith's dtype, the NumPy dtype to read it as)."""
-    own = getattr(opsmith, dtype, None)
+    own = NAMES.get(dtype)
     if own is None:
         raise RuntimeError(f"load: the dtype {dtype} is not supported")
-    if dtype == "bfloat16":
-        return own, "i2"
-    if dtype.startswith("float8"):
-        return own, "i1"
-    return own, np.dtype(dtype).str[1:]
+    return own, np.dtype(own.numpy or as_bits(own).numpy).str[1:]
 
 
 class Reader:
@@ -309,7 +305,7 @@ class Reader:
                 return _StorageClass(STORAGES[name])
             if name == "UntypedStorage":
                 return _StorageClass(None)
-            if name in _DTYPES:
+            if _DTYPE.fullmatch(name):
                 return _item(name)[0]
             if name in ("Size", "device"):
                 return getattr(opsmith, name)

@@ -15,21 +15,13 @@ from typing import Any
 
 import opsmith
 from opsmith import Tensor
+from opsmith._dtypes import DTYPES, as_bits
 
 __all__ = ["STORAGES", "Writer"]
 
 # PyTorch's storage classes and their dtypes; other dtypes are stored as bytes
 STORAGES = {
-    "FloatStorage": "float32",
-    "DoubleStorage": "float64",
-    "HalfStorage": "float16",
-    "BFloat16Storage": "bfloat16",
-    "LongStorage": "int64",
-    "IntStorage": "int32",
-    "ShortStorage": "int16",
-    "CharStorage": "int8",
-    "ByteStorage": "uint8",
-    "BoolStorage": "bool",
+    **{f"{d.scalar}Storage": d._name for d in DTYPES if d.typed},
     "ComplexFloatStorage": "complex64",
     "ComplexDoubleStorage": "complex128",
 }
@@ -84,8 +76,8 @@ class _Storage:
     def data(self) -> memoryview:
         """The bytes."""
         flat = opsmith.as_strided(self.widest, (self.extent,), (1,), 0).cpu()
-        if self.dtype == opsmith.bfloat16:
-            flat = flat.view(opsmith.int16)
+        if not self.dtype.numpy:
+            flat = flat.view(as_bits(self.dtype))
         return memoryview(flat.numpy().view("u1"))
 
 

@@ -6,13 +6,13 @@ from array import array
 
 from ._boundary import check, ffi, lib
 from ._core import Leaf, Tensor, device_code, ints, is_number, make, scalar, wrap
-from ._dtypes import BY_NUMPY, CPU, DTYPES, Size, bool_, dtype, float32, float64, int64
+from ._dtypes import BY_NUMPY, CPU, DTYPES, Size, bool_, default_float, dtype, float64, int64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_default = float32
+_default = default_float
 _CODES = {"f": (float64, "d"), "i": (int64, "q"), "b": (bool_, "B")}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ._generated.dtypes import DEFAULT, ROWS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -11,50 +13,48 @@ class dtype:
     """The type of a tensor's elements, e.g. ``opsmith.float32``."""
 
     __slots__ = (
-        "_name", "code", "is_complex", "is_floating_point", "is_signed", "itemsize", "kind_rank", "numpy",  # noqa: E501
+        "_name", "close", "code", "is_complex", "is_floating_point", "is_signed", "itemsize",
+        "kind_rank", "limits", "numpy", "safetensors", "scalar", "typed",
     )  # fmt: skip
 
     def __init__(
-        self, name: str, code: int, itemsize: int, kind: str, signed: bool, numpy: str
-    ) -> None:
-        self._name, self.code, self.itemsize, self.numpy = name, code, itemsize, numpy
+        self, code: int, name: str, kind: str, itemsize: int, signed: bool, numpy: str,
+        scalar: str, typed: bool, safetensors: str, limits: Any, close: Any,
+    ) -> None:  # fmt: skip
+        self._name, self.code, self.itemsize = name, code, itemsize
+        self.numpy, self.safetensors, self.scalar = numpy, safetensors, scalar
         self.is_floating_point = kind == "float"
         self.kind_rank = ("bool", "int", "float").index(kind)  # a result may go to no lower kind
         self.is_complex = False
         self.is_signed = signed
+        self.typed = typed  # PyTorch has a storage class and a conversion method of it
+        self.limits = limits  # of a float: digits, bias of the exponent, greatest value
+        self.close = close  # rtol, atol
 
     def __repr__(self) -> str:
         return f"torch.{self._name}"
 
     def __reduce__(self) -> str:
-        return self._name
+        return "bool_" if self._name == "bool" else self._name
 
     def to_real(self) -> dtype:
         """The dtype of the real part."""
         return self
 
 
-_ROWS = (
-    ("float64", 8, "float", True, "float64"), ("float32", 4, "float", True, "float32"),
-    ("bfloat16", 2, "float", True, ""), ("float16", 2, "float", True, "float16"),
-    ("int64", 8, "int", True, "int64"), ("int32", 4, "int", True, "int32"),
-    ("int16", 2, "int", True, "int16"), ("int8", 1, "int", True, "int8"),
-    ("uint8", 1, "int", False, "uint8"), ("bool", 1, "bool", False, "bool"),
-)  # fmt: skip
-DTYPES = tuple(
-    dtype(n, k, size, kind, signed, np) for k, (n, size, kind, signed, np) in enumerate(_ROWS)
-)
-float64, float32, bfloat16, float16, int64, int32, int16, int8, uint8, bool_ = DTYPES
+DTYPES = tuple(dtype(code, name, *facts) for code, (name, _, *facts) in enumerate(ROWS))
+NAMES: dict[str, dtype] = {}
+for _dtype, (_name, _aliases, *_) in zip(DTYPES, ROWS):
+    NAMES.update(dict.fromkeys((_name, *_aliases), _dtype))
+    globals()[_dtype.__reduce__()] = _dtype  # where pickle looks
+default_float, bool_ = NAMES[DEFAULT], NAMES["bool"]
 BY_NUMPY = {d.numpy: d for d in DTYPES if d.numpy}
-NAMES: dict[str, dtype] = {
-    "float64": float64, "double": float64, "float32": float32, "float": float32,
-    "bfloat16": bfloat16, "float16": float16, "half": float16, "int64": int64, "long": int64,
-    "int32": int32, "int": int32, "int16": int16, "short": int16, "int8": int8, "uint8": uint8,
-    "bool": bool_,
-}  # fmt: skip
-SCALAR_TYPE_NAMES = (
-    "Double", "Float", "BFloat16", "Half", "Long", "Int", "Short", "Char", "Byte", "Bool",
-)  # fmt: skip
+SCALAR_TYPE_NAMES = tuple(d.scalar for d in DTYPES)
+
+
+def as_bits(d: dtype) -> dtype:
+    """An integer dtype of the same size: for memory that NumPy has no dtype of its own for."""
+    return NAMES[f"int{8 * d.itemsize}"]
 
 
 class device:

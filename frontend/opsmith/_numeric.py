@@ -7,26 +7,21 @@ from typing import Any
 from ._create import get_default_dtype
 from ._dtypes import dtype
 
-_FLOATS = {  # bits, significand bits with the hidden one, largest exponent
-    "float64": (64, 53, 1023), "float32": (32, 24, 127), "float16": (16, 11, 15), "bfloat16": (16, 8, 127),  # noqa: E501
-}  # fmt: skip
-
 
 class finfo:
     """Limits of a floating-point dtype: ``bits, eps, max, min, tiny, smallest_normal, resolution``."""  # noqa: E501
 
     def __init__(self, type: dtype | None = None) -> None:
         d = type or get_default_dtype()
-        if d._name not in _FLOATS:
+        if d.limits is None:
             raise TypeError(
                 "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"  # noqa: E501
             )
-        bits, digits, top = _FLOATS[d._name]
-        self.bits, self.dtype = bits, d._name
+        digits, bias, self.max = d.limits
+        self.bits, self.dtype = 8 * d.itemsize, d._name
         self.eps = 2.0 ** (1 - digits)
-        self.max = (2.0 - self.eps) * 2.0**top
         self.min = -self.max
-        self.tiny = self.smallest_normal = 2.0 ** (1 - top)
+        self.tiny = self.smallest_normal = 2.0 ** (1 - bias)
         self.resolution = 10.0 ** -int((digits - 1) * 0.30103)
 
     def __repr__(self) -> str:

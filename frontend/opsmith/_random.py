@@ -13,7 +13,7 @@ from . import _functions as f
 from ._boundary import lib
 from ._core import Tensor
 from ._create import _finish, _size, empty, frombuffer
-from ._dtypes import CPU, float64, int64, uint8
+from ._dtypes import CPU, bool_, float64, int64, uint8
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -356,8 +356,11 @@ def _random_(
     """Overwrite with integers: ``random_()``, ``random_(to)`` or ``random_(from, to)``."""
     low = kw.get("from", from_)
     if to is None:
-        digits = {"float64": 53, "float32": 24, "bfloat16": 8, "float16": 11, "int64": 53, "int32": 31,  # noqa: E501
-                  "int16": 15, "int8": 7, "uint8": 8, "bool": 1}[self.dtype._name]  # fmt: skip
+        d = self.dtype
+        if d.limits:
+            digits = d.limits[0]
+        else:
+            digits = 1 if d is bool_ else min(53, 8 * d.itemsize - d.is_signed)
         low, to = (0, low) if low else (0, 2**digits)
     return self.copy_(randint(low, to, tuple(self.shape), generator=generator))
 

@@ -532,7 +532,7 @@ def numpy(self: Tensor, *, force: bool = False) -> Any:
         )
     d = t.dtype
     if not d.numpy:
-        raise TypeError("Got unsupported ScalarType BFloat16")
+        raise TypeError(f"Got unsupported ScalarType {d.scalar}")
     if lib.ops_device(t._h) == 1:
         raise RuntimeError("cannot look into a meta tensor: it has no data")
     holder = alias(t._h)
@@ -692,19 +692,16 @@ def _formatted(t: Tensor, memory_format: Any) -> Tensor:
 
 
 def _install_casts() -> None:
-    from ._dtypes import NAMES
-
-    for name in ("double", "float", "half", "bfloat16", "long", "int", "short", "bool"):
-        target = NAMES[name]
+    for target in DTYPES:
+        if not target.typed:
+            continue
 
         def cast(self: Tensor, memory_format: Any = None, _target: dtype = target) -> Tensor:
             return self.to(_target)
 
-        cast.__name__ = name
+        cast.__name__ = target.scalar.lower()
         cast.__doc__ = f"Convert to {target!r}."
-        setattr(Tensor, name, cast)
-    Tensor.byte = lambda self: self.to(NAMES["uint8"])  # type: ignore[attr-defined]
-    Tensor.char = lambda self: self.to(NAMES["int8"])  # type: ignore[attr-defined]
+        setattr(Tensor, cast.__name__, cast)
 
 
 _install_casts()
@@ -725,10 +722,10 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 @_method
 def type(self: Tensor, dtype: Any = None) -> Any:
     """PyTorch's type name, or a conversion."""
-    from ._dtypes import NAMES, SCALAR_TYPE_NAMES
+    from ._dtypes import NAMES
 
     if dtype is None:
-        return f"torch.{SCALAR_TYPE_NAMES[lib.ops_dtype(self._h)].replace('BFloat16', 'BFloat16')}Tensor"  # noqa: E501
+        return f"torch.{self.dtype.scalar}Tensor"
     return self.to(NAMES[dtype.rpartition(".")[2]] if isinstance(dtype, str) else dtype)
 
 

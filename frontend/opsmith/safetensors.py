@@ -1,7 +1,7 @@
 """Tensors in the safetensors format: names, dtypes, shapes and bytes, nothing that runs.
 
 The package `safetensors` reads and writes it through NumPy, and is imported when first used.
-bfloat16, which NumPy lacks, is handled here by its bits.
+Floats that NumPy lacks are handled here by their bits.
 """
 
 from __future__ import annotations
@@ -12,26 +12,12 @@ from typing import Any
 
 import opsmith
 from opsmith import Tensor
+from opsmith._dtypes import DTYPES, as_bits
 from opsmith.serialization import _replacing
 
 __all__ = ["load", "load_file", "save", "save_file"]
 
-_NAMES = {
-    "F64": "float64",
-    "F32": "float32",
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "I64": "int64",
-    "I32": "int32",
-    "I16": "int16",
-    "I8": "int8",
-    "U8": "uint8",
-    "U16": "uint16",
-    "U32": "uint32",
-    "U64": "uint64",
-    "BOOL": "bool",
-    "C64": "complex64",
-}
+_NAMES = {d.safetensors: d for d in DTYPES}
 
 
 def _package() -> Any:
@@ -59,8 +45,8 @@ def save(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) 
             raise ValueError(f"safetensors: {name!r} is {type(tensor).__name__}, expected a Tensor")
         data = tensor.detach().cpu().contiguous()
         dtype = str(data.dtype).rpartition(".")[2]
-        if dtype == "bfloat16":
-            data = data.view(opsmith.int16)
+        if not data.dtype.numpy:
+            data = data.view(as_bits(data.dtype))
         array = data.numpy()
         arrays.append(array)  # what follows holds its address
         spec[name] = _spec(package, dtype, list(tensor.shape), array)
@@ -98,14 +84,13 @@ def load(data: bytes, device: Any = "cpu") -> dict[str, Tensor]:
 
     out = {}
     for name, entry in _package().deserialize(data):
-        dtype = _NAMES.get(entry["dtype"])
-        own = getattr(opsmith, dtype, None) if dtype else None
+        own = _NAMES.get(entry["dtype"])
         if own is None:
             raise RuntimeError(f"safetensors: {name!r} has the unsupported dtype {entry['dtype']}")
-        raw = np.dtype("i2" if dtype == "bfloat16" else dtype).newbyteorder("<")
+        raw = np.dtype(own.numpy or as_bits(own).numpy).newbyteorder("<")
         array = np.frombuffer(bytearray(entry["data"]), raw).reshape(entry["shape"])
         tensor = opsmith.from_numpy(array)
-        tensor = tensor.view(own) if dtype == "bfloat16" else tensor
+        tensor = tensor if own.numpy else tensor.view(own)
         out[name] = tensor if str(device) == "cpu" else tensor.to(device)
     return out
 

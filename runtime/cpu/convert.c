@@ -1,30 +1,13 @@
 /*
  * Conversion between all storage dtypes: see opsmith/convert.h for the rules.
  *
- * Eight dtypes convert to each other directly, one vectorised loop a pair. The two 16-bit floats
- * go through f32 in blocks that stay in L1: one loop each way instead of twenty pairs. Strided
- * arrays are gathered into (or scattered from) such a block by element size.
+ * The dtypes that C computes with convert to each other directly, one vectorised loop a pair. The
+ * packed floats go through f32 in blocks that stay in L1: one loop each way instead of a row of
+ * pairs. Strided arrays are gathered into (or scattered from) such a block by element size.
  */
 #include "opsmith/convert.h"
 
 #include <string.h>
-
-const int64_t ops_dtype_size[OPS_DTYPE_COUNT] = {
-    [OPS_F64] = 8, [OPS_F32] = 4, [OPS_BF16] = 2, [OPS_F16] = 2, [OPS_I64] = 8,
-    [OPS_I32] = 4, [OPS_I16] = 2, [OPS_I8] = 1,   [OPS_U8] = 1,  [OPS_BOOL] = 1,
-};
-
-const char *const ops_dtype_name[OPS_DTYPE_COUNT] = {
-    [OPS_F64] = "Double", [OPS_F32] = "Float", [OPS_BF16] = "BFloat16", [OPS_F16] = "Half",
-    [OPS_I64] = "Long",   [OPS_I32] = "Int",   [OPS_I16] = "Short",     [OPS_I8] = "Char",
-    [OPS_U8] = "Byte",    [OPS_BOOL] = "Bool",
-};
-
-const int ops_compute_dtype[OPS_DTYPE_COUNT] = {
-    [OPS_F64] = OPS_F64, [OPS_F32] = OPS_F32, [OPS_BF16] = OPS_F32, [OPS_F16] = OPS_F32,
-    [OPS_I64] = OPS_I64, [OPS_I32] = OPS_I32, [OPS_I16] = OPS_I32,  [OPS_I8] = OPS_I32,
-    [OPS_U8] = OPS_I32,  [OPS_BOOL] = OPS_BOOL,
-};
 
 enum { BLOCK = 512 }; /* elements: 4 KiB of f64, so that two blocks fit in any L1 */
 
@@ -64,17 +47,28 @@ static inline int32_t i32_of_f32(float x)
     return x >= -0x1p31f && x < 0x1p31f ? (int32_t)x : INT32_MIN;
 }
 
-static inline int64_t i64_of_i64(int64_t x)
+/* From 2^63 on as unsigned; below that as i64, so that a negative one gives its low bits. */
+static inline uint64_t u64_of_f64(double x)
+{
+    return x >= 0x1p63 && x < 0x1p64 ? (uint64_t)x : (uint64_t)i64_of_f64(x);
+}
+
+static inline uint64_t u64_of_f32(float x)
+{
+    return u64_of_f64(x);
+}
+
+static inline int64_t low_64(int64_t x)
 {
     return x;
 }
 
-static inline int32_t i32_of_i64(int64_t x)
+static inline int32_t low_32(int64_t x)
 {
     return (int32_t)x;
 }
 
-static inline int32_t i32_of_i32(int32_t x)
+static inline int32_t same_32(int32_t x)
 {
     return x;
 }
@@ -92,51 +86,73 @@ static inline float odd_f32_of_f64(double x)
     return f32_of_bits(bits | (back != x));
 }
 
-/* An i64 of 2^38 or more loses its low 16 bits to one sticky bit, and is then exact in double. */
-static inline double sticky_f64_of_i64(int64_t x)
+/* An integer of 2^38 or more loses its low 16 bits to one sticky bit, and is then exact in double. */
+static inline float odd_f32_of_i64(int64_t x)
 {
     int64_t sticky = (x & ~INT64_C(0xffff)) | ((x & 0xffff) != 0 ? 0x8000 : 0);
     int small = x < (INT64_C(1) << 38) && x > -(INT64_C(1) << 38);
-    return (double)(small ? x : sticky);
+    return odd_f32_of_f64((double)(small ? x : sticky));
 }
 
-static inline float f32_of_bf16(uint16_t x)
+static inline float odd_f32_of_u64(uint64_t x)
 {
-    return f32_of_bits((uint32_t)x << 16);
+    uint64_t sticky = (x & ~UINT64_C(0xffff)) | ((x & 0xffff) != 0 ? 0x8000 : 0);
+    return odd_f32_of_f64((double)(x < (UINT64_C(1) << 38) ? x : sticky));
 }
 
-static inline uint16_t bf16_of_f32(float x)
+static inline float same_f32(float x)
 {
+    return x;
+}
+
+/*
+ * Packed floats: a sign, `e` bits of exponent, `m` of significand; `finite` ones have no infinities
+ * and one NaN, all ones. The numbers are constants wherever these are called, so that the compiler
+ * folds all that depends on them.
+ */
+typedef struct format {
+    int e, m, finite;
+} format;
+
+static inline uint32_t packed_infinity(format f) /* of a finite format: NaN */
+{
+    return f.finite ? (1u << (f.e + f.m)) - 1 : ((1u << f.e) - 1) << f.m;
+}
+
+/* Exact: a normal one gets its exponent by a multiplication, which also normalises denormals. */
+static inline float f32_of_packed(uint32_t x, format f)
+{
+    uint32_t sign = x >> (f.e + f.m) << 31;
+    uint32_t magnitude = x & ((1u << (f.e + f.m)) - 1);
+    uint32_t shifted = magnitude << (23 - f.m);
+    uint32_t special = shifted | 0x7f800000; /* infinity; of NaN the payload stays */
+    if (f.e == 8) /* f32's own exponents */
+        return f32_of_bits(sign | shifted);
+    special |= f.finite || magnitude > packed_infinity(f) ? 0x00400000 : 0;
+    uint32_t up = (uint32_t)(127 + 127 - ((1 << (f.e - 1)) - 1)) << 23; /* the biases differ */
+    uint32_t finite = bits_of_f32(f32_of_bits(shifted) * f32_of_bits(up));
+    return f32_of_bits(sign | (magnitude >= packed_infinity(f) ? special : finite));
+}
+
+static inline uint32_t packed_of_f32(float x, format f)
+{
+    int bias = (1 << (f.e - 1)) - 1, drop = 23 - f.m;
     uint32_t bits = bits_of_f32(x);
-    uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-    return (uint16_t)(x != x ? (bits >> 16) | 0x0040 : rounded); /* a quiet NaN, its sign kept */
-}
-
-/* Exact: a normal f16 gets its exponent by a multiplication, which also normalises denormals. */
-static inline float f32_of_f16(uint16_t x)
-{
-    uint32_t sign = (uint32_t)(x & 0x8000) << 16;
-    uint32_t magnitude = (uint32_t)(x & 0x7fff) << 13;
-    float scaled = f32_of_bits(magnitude) * 0x1p112f; /* the exponent biases differ by 112 */
-    uint32_t finite = bits_of_f32(scaled);
-    uint32_t special = magnitude | 0x7f800000; /* infinity; of NaN the payload stays */
-    special |= magnitude > 0x0f800000 ? 0x00400000 : 0;
-    return f32_of_bits(sign | (magnitude >= 0x0f800000 ? special : finite));
-}
-
-static inline uint16_t f16_of_f32(float x)
-{
-    uint32_t bits = bits_of_f32(x);
-    uint32_t sign = bits >> 16 & 0x8000;
+    uint32_t sign = bits >> 31 << (f.e + f.m);
     uint32_t magnitude = bits & 0x7fffffff;
-    uint32_t normal = (magnitude - 0x38000000 + 0x0fff + (magnitude >> 13 & 1)) >> 13;
-    /* Below 2^-14: adding 1/2 shifts the value to where one f16 denormal is the last f32 bit. */
-    uint32_t denormal = bits_of_f32(f32_of_bits(magnitude) + 0.5f) - 0x3f000000;
-    uint32_t nan = 0x7e00 | (magnitude >> 13 & 0x01ff);
-    uint32_t result = magnitude < 0x38800000 ? denormal : normal;
-    result = magnitude >= 0x477ff000 ? 0x7c00 : result; /* 65520 and above round to infinity */
-    result = magnitude > 0x7f800000 ? nan : result;
-    return (uint16_t)(sign | result);
+    uint32_t half = (1u << (drop - 1)) - 1 + (magnitude >> drop & 1); /* ties to even */
+    uint32_t lowered = magnitude - ((uint32_t)(127 - bias) << 23);
+    uint32_t result = (lowered + half) >> drop;
+    if (f.e < 8) { /* below its least normal number: shifted to where a denormal's last bit is f32's */
+        uint32_t shift = (uint32_t)(127 + 24 - bias - f.m) << 23;
+        uint32_t denormal = bits_of_f32(f32_of_bits(magnitude) + f32_of_bits(shift)) - shift;
+        result = magnitude < (uint32_t)(128 - bias) << 23 ? denormal : result;
+    }
+    uint32_t infinity = packed_infinity(f); /* what is too large, and of f32 the infinity */
+    result = result > infinity ? infinity : result;
+    uint32_t quiet = infinity | 1u << (f.m - 1) | (magnitude >> drop & ((1u << f.m) - 1));
+    result = magnitude > 0x7f800000 ? quiet : result;
+    return sign | result;
 }
 
 /* ---- contiguous loops ------------------------------------------------------------------------ */
@@ -150,116 +166,99 @@ static inline uint16_t f16_of_f32(float x)
             out[i] = expression;                                                                   \
     }
 
-typedef double type_f64;
-typedef float type_f32;
-typedef int64_t type_i64;
-typedef int32_t type_i32;
-typedef int16_t type_i16;
-typedef int8_t type_i8;
-typedef uint8_t type_u8;
-typedef uint8_t type_bool;
-
 /* The integer of an element of any type, by the rules of convert.h. */
-#define WHOLE64(v) _Generic((v), double: i64_of_f64, float: i64_of_f32, default: i64_of_i64)(v)
+#define WHOLE64(v) _Generic((v), double: i64_of_f64, float: i64_of_f32, default: low_64)(v)
 #define WHOLE32(v)                                                                                 \
-    _Generic((v), double: i32_of_f64, float: i32_of_f32, int64_t: i32_of_i64, default: i32_of_i32) \
-    (v)
+    _Generic((v), double: i32_of_f64, float: i32_of_f32, int64_t: low_32, uint64_t: low_32,        \
+             default: same_32)(v)
+#define UNSIGNED64(v) _Generic((v), double: u64_of_f64, float: u64_of_f32, default: low_64)(v)
+#define IS_DOUBLE(v) _Generic((v), double: 1, default: 0)
 
-#define TO_f64(v) (double)(v)
-#define TO_f32(v) (float)(v)
-#define TO_i64(v) WHOLE64(v)
-#define TO_i32(v) WHOLE32(v)
-#define TO_i16(v) (int16_t)WHOLE32(v)
-#define TO_i8(v) (int8_t)WHOLE32(v)
-#define TO_u8(v) (uint8_t)_Generic((v), double: WHOLE64(v), default: WHOLE32(v))
-#define TO_bool(v) ((v) != 0)
+#define TO_FLOAT(type, v) (type)(v)
+#define TO_INT(type, v) (sizeof(type) == 8 ? (type)WHOLE64(v) : (type)WHOLE32(v))
+/* A float32 beyond an i32 is a multiple of 2^8: to one byte the narrower conversion will do. */
+#define TO_UINT(type, v)                                                                           \
+    (sizeof(type) == 8                     ? (type)UNSIGNED64(v)                                   \
+     : sizeof(type) == 1 && !IS_DOUBLE(v) ? (type)WHOLE32(v)                                      \
+                                           : (type)WHOLE64(v))
+#define TO_BOOL(type, v) ((v) != 0)
 
-#define DIRECT(to, from) LOOP(to##_of_##from##s, type_##to, type_##from, TO_##to(x[i]))
-#define DIRECT_TO(to)                                                                              \
-    DIRECT(to, f64) DIRECT(to, f32) DIRECT(to, i64) DIRECT(to, i32)                                \
-    DIRECT(to, i16) DIRECT(to, i8) DIRECT(to, u8) DIRECT(to, bool)
+/* On the way to a packed float: rounded to odd where f32 cannot hold the element exactly. */
+#define STAGED(v)                                                                                  \
+    _Generic((v), double: odd_f32_of_f64, int64_t: odd_f32_of_i64, uint64_t: odd_f32_of_u64,       \
+             int32_t: odd_f32_of_f64, uint32_t: odd_f32_of_f64, default: same_f32)(v)
 
-DIRECT_TO(f64)
-DIRECT_TO(f32)
-DIRECT_TO(i64)
-DIRECT_TO(i32)
-DIRECT_TO(i16)
-DIRECT_TO(i8)
-DIRECT_TO(u8)
-DIRECT_TO(bool)
+#define ELEMENT(_, NAME, code, type, category) typedef type element_##code;
+OPS_FOR_EACH_NATIVE(ELEMENT, )
 
-LOOP(f32_of_bf16s, float, uint16_t, f32_of_bf16(x[i]))
-LOOP(bf16_of_f32s, uint16_t, float, bf16_of_f32(x[i]))
-LOOP(odd_f32_of_f64s, float, double, odd_f32_of_f64(x[i]))
-LOOP(odd_f32_of_i64s, float, int64_t, odd_f32_of_f64(sticky_f64_of_i64(x[i])))
-LOOP(odd_f32_of_i32s, float, int32_t, odd_f32_of_f64(x[i]))
+#define PAIR(to, from, type, convert)                                                              \
+    LOOP(to##_of_##from##s, element_##to, type, convert(element_##to, x[i]))
+#define PAIR_FLOAT(to, NAME, code, type, category) PAIR(to, code, type, TO_FLOAT)
+#define PAIR_INT(to, NAME, code, type, category) PAIR(to, code, type, TO_INT)
+#define PAIR_UINT(to, NAME, code, type, category) PAIR(to, code, type, TO_UINT)
+#define PAIR_BOOL(to, NAME, code, type, category) PAIR(to, code, type, TO_BOOL)
+#define PAIRS(_, NAME, code, type, category) OPS_FOR_EACH_NATIVE_INNER(PAIR_##category, code)
+OPS_FOR_EACH_NATIVE(PAIRS, )
 
-LOOP(f32_of_f16s, float, uint16_t, f32_of_f16(x[i]))
-LOOP(f16_of_f32s, uint16_t, float, f16_of_f32(x[i]))
+#define STAGE(_, NAME, code, type, category) LOOP(stage_of_##code##s, float, type, STAGED(x[i]))
+OPS_FOR_EACH_NATIVE(STAGE, )
 
-ops_half_loops ops_half = {f32_of_f16s, f16_of_f32s};
-
-static void f32_of_halfs(int64_t n, const void *src, void *dst)
-{
-    ops_half.f32_of_f16(n, src, dst);
-}
-
-#define DIRECT_ROW(to)                                                                             \
+#define PACKED(NAME, code, type, e, m, finite)                                                     \
+    static void f32_of_##code##s(int64_t n, const void *src, void *dst)                            \
     {                                                                                              \
-        [OPS_F64] = to##_of_f64s, [OPS_F32] = to##_of_f32s, [OPS_I64] = to##_of_i64s,              \
-        [OPS_I32] = to##_of_i32s, [OPS_I16] = to##_of_i16s, [OPS_I8] = to##_of_i8s,                \
-        [OPS_U8] = to##_of_u8s,   [OPS_BOOL] = to##_of_bools                                       \
+        const format f = {e, m, finite};                                                           \
+        const type *restrict x = src;                                                              \
+        float *restrict out = dst;                                                                 \
+        for (int64_t i = 0; i < n; ++i)                                                            \
+            out[i] = f32_of_packed(x[i], f);                                                       \
+    }                                                                                              \
+    static void code##_of_f32s(int64_t n, const void *src, void *dst)                              \
+    {                                                                                              \
+        const format f = {e, m, finite};                                                           \
+        const float *restrict x = src;                                                             \
+        type *restrict out = dst;                                                                  \
+        for (int64_t i = 0; i < n; ++i)                                                            \
+            out[i] = (type)packed_of_f32(x[i], f);                                                 \
     }
+OPS_FOR_EACH_PACKED(PACKED)
 
+#define CELL(to, NAME, code, type, category) [OPS_##NAME] = to##_of_##code##s,
+#define ROW(_, NAME, code, type, category)                                                         \
+    [OPS_##NAME] = {OPS_FOR_EACH_NATIVE_INNER(CELL, code)},
 static ops_convert_loop *const direct[OPS_DTYPE_COUNT][OPS_DTYPE_COUNT] = {
-    [OPS_F64] = DIRECT_ROW(f64), [OPS_F32] = DIRECT_ROW(f32), [OPS_I64] = DIRECT_ROW(i64),
-    [OPS_I32] = DIRECT_ROW(i32), [OPS_I16] = DIRECT_ROW(i16), [OPS_I8] = DIRECT_ROW(i8),
-    [OPS_U8] = DIRECT_ROW(u8),   [OPS_BOOL] = DIRECT_ROW(bool),
+    OPS_FOR_EACH_NATIVE(ROW, )
 };
 
-/* To f32 on the way to 16 bits: rounded to odd where f32 cannot hold the source exactly. */
-static ops_convert_loop *const to_stage[OPS_DTYPE_COUNT] = {
-    [OPS_F64] = odd_f32_of_f64s, [OPS_BF16] = f32_of_bf16s, [OPS_F16] = f32_of_halfs,
-    [OPS_I64] = odd_f32_of_i64s, [OPS_I32] = odd_f32_of_i32s, [OPS_I16] = f32_of_i16s,
-    [OPS_I8] = f32_of_i8s, [OPS_U8] = f32_of_u8s, [OPS_BOOL] = f32_of_bools,
-};
+#define TO_STAGE(_, NAME, code, type, category) [OPS_##NAME] = stage_of_##code##s,
+static ops_convert_loop *const stages[OPS_DTYPE_COUNT] = {OPS_FOR_EACH_NATIVE(TO_STAGE, )};
 
-static int is_half(int dtype)
-{
-    return dtype == OPS_BF16 || dtype == OPS_F16;
-}
-
-static void half_of_f32s(int to, int64_t n, const float *src, void *dst)
-{
-    if (to == OPS_BF16)
-        bf16_of_f32s(n, src, dst);
-    else
-        ops_half.f16_of_f32(n, src, dst);
-}
+#define SLOTS(NAME, code, ...) [OPS_##NAME] = {f32_of_##code##s, code##_of_f32s},
+ops_packed_loops ops_packed_slots[OPS_DTYPE_COUNT] = {OPS_FOR_EACH_PACKED(SLOTS)};
 
 static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
 
-/* One side or both is a 16-bit float: through a block of f32, unless f32 is the other side. */
-static void convert_half(int to, int from, int64_t n, const char *src, char *dst)
+/* One side or both is packed: through a block of f32, unless f32 is the other side. */
+static void convert_packed(int to, int from, int64_t n, const char *src, char *dst)
 {
+    ops_convert_loop *const to_stage = ops_is_packed(from) ? ops_packed_slots[from].to_f32 : stages[from];
     if (from == OPS_F32) {
-        half_of_f32s(to, n, (const float *)src, dst);
+        ops_packed_slots[to].of_f32(n, src, dst);
         return;
     }
     if (to == OPS_F32) {
-        to_stage[from](n, src, dst);
+        to_stage(n, src, dst);
         return;
     }
     float stage[BLOCK];
     for (int64_t begin = 0; begin < n; begin += BLOCK) {
         int64_t count = smaller(BLOCK, n - begin);
         char *out = dst + begin * ops_dtype_size[to];
-        to_stage[from](count, src + begin * ops_dtype_size[from], stage);
-        if (is_half(to))
-            half_of_f32s(to, count, stage, out);
+        to_stage(count, src + begin * ops_dtype_size[from], stage);
+        if (ops_is_packed(to))
+            ops_packed_slots[to].of_f32(count, stage, out);
         else
             direct[to][OPS_F32](count, stage, out);
     }
@@ -269,8 +268,8 @@ static void convert_contiguous(int to, int from, int64_t n, const void *src, voi
 {
     if (to == from)
         memcpy(dst, src, (size_t)(n * ops_dtype_size[to]));
-    else if (is_half(to) || is_half(from))
-        convert_half(to, from, n, src, dst);
+    else if (ops_is_packed(to) || ops_is_packed(from))
+        convert_packed(to, from, n, src, dst);
     else
         direct[to][from](n, src, dst);
 }

@@ -19,21 +19,7 @@ enum {
     GRAIN_NS = 8000,        /* least work worth handing to another thread */
 };
 
-const uint8_t ops_compute_index[OPS_DTYPE_COUNT] = {
-    [OPS_F64] = OPS_C_F64, [OPS_F32] = OPS_C_F32, [OPS_BF16] = OPS_C_F32, [OPS_F16] = OPS_C_F32,
-    [OPS_I64] = OPS_C_I64, [OPS_I32] = OPS_C_I32, [OPS_I16] = OPS_C_I32, [OPS_I8] = OPS_C_I32,
-    [OPS_U8] = OPS_C_I32,  [OPS_BOOL] = OPS_C_B8,
-};
-const uint8_t ops_compute_storage[OPS_COMPUTE_COUNT] = {OPS_F64, OPS_F32, OPS_I64, OPS_I32, OPS_BOOL};
-
-extern const uint8_t ops_promote[OPS_DTYPE_COUNT][OPS_DTYPE_COUNT]; /* generated from dtypes.py */
-
 /* Promotion ------------------------------------------------------------------------------------ */
-
-static int rank_of(int dtype)
-{
-    return dtype == OPS_BOOL ? 0 : dtype >= OPS_I64 ? 1 : 2;
-}
 
 /* The dtype of a higher-priority category wins unless the lower one is of a higher kind. */
 static int combine(int higher, int lower)
@@ -41,7 +27,7 @@ static int combine(int higher, int lower)
     if (higher < 0 || lower < 0) {
         return higher < 0 ? lower : higher;
     }
-    return rank_of(lower) > rank_of(higher) ? ops_promote[higher][lower] : higher;
+    return ops_kind_rank(lower) > ops_kind_rank(higher) ? ops_promote[higher][lower] : higher;
 }
 
 int ops_common_dtype(const char *name, ops_tensor *const *in, const uint8_t *input_class, int n)
@@ -55,7 +41,7 @@ int ops_common_dtype(const char *name, ops_tensor *const *in, const uint8_t *inp
         int dtype = t->dtype;
         int *slot = &dims;
         if (OPS_UNLIKELY(t->flags & OPS_NUMBER)) {
-            dtype = rank_of(dtype) == 2 ? ops_default_dtype : dtype;
+            dtype = ops_kind_rank(dtype) == 2 ? ops_default_dtype : dtype;
             slot = &number;
         } else if (t->ndim == 0) {
             slot = &zero;
@@ -73,9 +59,9 @@ int ops_apply_rule(int rule, int common)
 {
     switch (rule) {
     case OPS_RULE_INT_TO_FLOAT:
-        return rank_of(common) < 2 ? ops_default_dtype : common;
+        return ops_kind_rank(common) < 2 ? ops_default_dtype : common;
     case OPS_RULE_INT_TO_LONG:
-        return rank_of(common) < 2 ? OPS_I64 : common;
+        return ops_kind_rank(common) < 2 ? OPS_I64 : common;
     default:
         return common;
     }
@@ -307,7 +293,7 @@ static int launch(int device, const ops_pointwise_op *op, int compute, const ops
 
 static int can_cast(int from, int to)
 {
-    return rank_of(from) <= rank_of(to);
+    return ops_kind_rank(from) <= ops_kind_rank(to);
 }
 
 static int element_dtype(int cls, int compute)
@@ -508,7 +494,7 @@ double ops_pointwise(const ops_pointwise_op *op, ops_tensor *const *in, int reco
         int floats = compute <= OPS_C_F32;
         for (int k = 0; stored && k < n; ++k) {
             if (in[k]->flags & OPS_NUMBER) {
-                stored = rank_of(in[k]->dtype) <= rank_of(first->dtype) && first->ndim > 0;
+                stored = ops_kind_rank(in[k]->dtype) <= ops_kind_rank(first->dtype) && first->ndim > 0;
             } else {
                 stored = in[k]->dtype == first->dtype && ops_same_shape(in[k], first) &&
                          in[k]->device == OPS_CPU;

@@ -312,7 +312,7 @@ int ops_accumulate_check(const char *name, ops_tensor *dst, int result, int ndim
         ops_fail(OPS_RUNTIME_ERROR, "%s: the output's memory is read-only", name);
         return 0;
     }
-    if (result <= OPS_F16 && dst->dtype > OPS_F16) {
+    if (ops_is_float(result) && !ops_is_float(dst->dtype)) {
         ops_fail(OPS_RUNTIME_ERROR, "result type %s can't be cast to the desired output type %s",
                  ops_dtype_name[result], ops_dtype_name[dst->dtype]);
         return 0;
@@ -355,7 +355,7 @@ double ops_accumulate_result(ops_tensor *input, ops_tensor *source, ops_tensor *
     for (int k = 1; k < outputs; ++k) {
         ops_more[k] = ops_to_handle(out[k]);
     }
-    const int differentiable = result <= OPS_F16 && output_class == OPS_OPERAND_COMMON;
+    const int differentiable = ops_is_float(result) && output_class == OPS_OPERAND_COMMON;
     return ops_result(out[0], record && differentiable, result != input->dtype);
 }
 

@@ -13,7 +13,7 @@
 
 __thread int ops_grad_enabled = 1;
 __thread int ops_diverted = OPS_SUBCLASS | OPS_WRAPPED;
-uint8_t ops_default_dtype = OPS_F32;
+uint8_t ops_default_dtype = OPS_DEFAULT_FLOAT;
 void *(*ops_gil_release)(void);
 void (*ops_gil_acquire)(void *state);
 __thread double ops_more[OPS_MAX_OPERANDS];

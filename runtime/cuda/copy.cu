@@ -85,7 +85,7 @@ static cudaError_t copy_on_device(ops_plan *plan)
             }
         }
     }
-    const bool real = from->dtype <= OPS_F16;
+    const bool real = ops_is_float(from->dtype);
     from->want = to->want = (uint8_t)(real ? OPS_F64 : OPS_I64);
     return real ? ops_pointwise_launch<convert_float>(plan, NULL, stream)
                 : ops_pointwise_launch<convert_int>(plan, NULL, stream);

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from jinja2 import meta
 
-from opsmithc import compile, emit, paths, pipeline
+from opsmithc import compile, dtype_text, emit, paths, pipeline
 from opsmithc.backends import cpu, cuda
 from opsmithc.derive.op import Derived
 from opsmithc.dtypes import COMPUTE
@@ -129,6 +129,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("no nvcc")
     folder = tmp_path_factory.mktemp("cuda")
     sources = pipeline.emit_cuda(chosen(), folder)
+    dtype_text.write(folder)
     command = compile.cuda_command(compiler, "sm_90", (*INCLUDE, folder)).split()
 
     def one(source: Path) -> Path:

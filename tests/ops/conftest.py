@@ -44,7 +44,7 @@ def sampled(name: str, full: bool) -> list[DType]:
     floats = [d for d in TABLE if d.kind == "float"]
     integers = [d for d in TABLE if d.kind == "int"]
     bools = [d for d in TABLE if d.kind == "bool"]
-    return [floats[0], floats[1 + seed % 3], integers[seed % len(integers)], *bools]
+    return [floats[0], floats[1 + seed % (len(floats) - 1)], integers[seed % len(integers)], *bools]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -16,20 +16,19 @@ import opsmith as ops
 from opsmith import _boundary, _functions
 from opsmithc import samples
 from opsmithc.derive.op import Derived
-from opsmithc.dtypes import BY_CODE, BY_NAME, DType
+from opsmithc.dtypes import BY_CODE, BY_NAME, TABLE, DType
 from opsmithc.opdef import OpDef
 from opsmithc.readings.value import NoValue, Values
 from opsmithc.samples import Case
 
 SEED = int(os.environ.get("OPSMITH_TEST_SEED", "0"))
 # Relative to the value, and to the largest magnitude that took part (absolute): a few roundings of
-# the dtype. f32 and f64 functions are within 4 ULP, chains of a dozen of them within these; half
-# precision computes in f32 and rounds once, so that its own epsilon is the bound.
+# the dtype. f32 and f64 functions are within 4 ULP, chains of a dozen of them within these; smaller
+# floats compute in f32 and round once, so that their own epsilon is the bound.
 TOLERANCE = {
     "f64": (1e-11, 1e-12),
     "f32": (2e-5, 2e-6),
-    "f16": (2e-3, 1e-3),
-    "bf16": (1.6e-2, 8e-3),
+    **{d.code: (2.0 * 2.0**-d.mantissa, 2.0**-d.mantissa) for d in TABLE if d.packed},
 }
 ERRORS = (RuntimeError, IndexError, ValueError, TypeError, NotImplementedError)
 
@@ -93,9 +92,9 @@ def _safe(name: str) -> str:
 
 
 def numpy(t: Any) -> Any:
-    """The values as an array; bfloat16 widened."""
+    """The values as an array; widened where NumPy lacks the dtype."""
     t = t.detach()
-    return (t.float() if t.dtype is ops.bfloat16 else t).contiguous().numpy()
+    return (t if t.dtype.numpy else t.float()).contiguous().numpy()
 
 
 def dtype_of(t: Any) -> DType:
@@ -173,7 +172,7 @@ def differentiable(d: Derived) -> tuple[str, ...]:
     return d.differentiable
 
 
-FLOATS = tuple(BY_CODE[c] for c in ("f64", "f32", "f16", "bf16"))
-INTEGERS = tuple(BY_CODE[c] for c in ("i64", "i32", "i16", "i8", "u8"))
+FLOATS = tuple(d for d in TABLE if d.kind == "float")
+INTEGERS = tuple(d for d in TABLE if d.kind == "int")
 BOOL = BY_CODE["b8"]
 EVERY = (*FLOATS, *INTEGERS, BOOL)

@@ -15,9 +15,9 @@ import cffi
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from opsmithc import dtypes, registry
+from opsmithc import dtype_text, dtypes, registry
 from opsmithc.emit import render
-from opsmithc.lower import families, reduce, scan
+from opsmithc.lower import reduce, scan
 from opsmithc.opdef import Reduce
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,19 +93,16 @@ class Library:
                 files[name] = render("c/reduce.c.j2", reduce.render_context(op))
             else:
                 files[name] = render("c/scan.c.j2", scan.render_context(op))
-        rows = ",\n".join("{" + ", ".join(map(str, r)) + "}" for r in dtypes.promotion_table())
-        tables = families.DTypeTables(rows, len(dtypes.TABLE))
-        files["tables"] = render("c/dtype_tables.c.j2", tables)
         for name, text in files.items():
             (folder / f"{name}_.c").write_text(text)
         sources = [RUNTIME / "cpu" / f"{name}.c" for name in SOURCES]
-        sources += [folder / f"{name}_.c" for name in files]
+        sources += [*(folder / f"{name}_.c" for name in files), dtype_text.write(folder)]
         compiler = os.environ.get("CC", "cc")
 
         def compile_one(source: Path) -> Path:
             target = folder / f"{source.stem}.o"
-            include = f"-I{RUNTIME / 'include'}"
-            command = [compiler, *FLAGS, include, "-c", str(source), "-o", str(target)]
+            include = [f"-I{RUNTIME / 'include'}", f"-I{folder}"]
+            command = [compiler, *FLAGS, *include, "-c", str(source), "-o", str(target)]
             done = subprocess.run(command, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
             return target

@@ -25,10 +25,10 @@ ffi = cffi.FFI()
 
 
 def compile_library(folder, name, source, cdef, march="native"):
-    """Compile `source` into `folder` and load it."""
+    """Compile `source` into `folder`, where generated headers may stand, and load it."""
     c_file, library = folder / f"{name}.c", folder / f"{name}.so"
     c_file.write_text(source)
-    command = ["gcc", *KERNEL_FLAGS, f"-march={march}", f"-I{INCLUDE}", str(c_file)]
+    command = ["gcc", *KERNEL_FLAGS, f"-march={march}", f"-I{INCLUDE}", f"-I{folder}", str(c_file)]
     command += ["-o", str(library), "-lm"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

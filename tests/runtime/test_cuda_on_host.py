@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from opsmithc import boundary, paths, pipeline
+from opsmithc import boundary, dtype_text, paths, pipeline
 from opsmithc.opdef import Index, Out, Reduce
 
 HERE = Path(__file__).resolve().parent
@@ -42,6 +42,7 @@ def test_kernels_on_the_cpu(tmp_path: Path) -> None:
         and (d.op.name in NAMES or d.op.name.startswith(stems))
     ]  # fmt: skip
     sources = pipeline.emit_cuda(kept, tmp_path)
+    dtype_text.write(tmp_path)
     include = [f"-I{p}" for p in (
         HERE / "cuda_on_host", paths.RUNTIME / "include", paths.RUNTIME / "cuda", tmp_path,
     )]  # fmt: skip
@@ -64,7 +65,7 @@ def test_kernels_on_the_cpu(tmp_path: Path) -> None:
     python = ["-D_CFFI_NO_LIMITED_API", f"-I{sysconfig.get_path('include')}"]
     subprocess.run(
         ["gcc", "-w", "-O1", "-fPIC", "-shared", "-Wl,-Bsymbolic",
-         *python, f"-I{paths.RUNTIME / 'include'}",
+         *python, f"-I{paths.RUNTIME / 'include'}", f"-I{tmp_path}",
          str(tmp_path / "_cuda.c"), str(library), *link, "-o", str(module)],
         check=True,
     )  # fmt: skip

@@ -13,7 +13,7 @@ import cffi
 import numpy as np
 import pytest
 
-from opsmithc import dtypes, emit, paths, registry
+from opsmithc import dtype_text, dtypes, emit, paths, registry
 from opsmithc.derive import index
 from opsmithc.lower import families
 from opsmithc.lower import index as lower
@@ -194,7 +194,7 @@ def contiguous(shape):
 @pytest.fixture(scope="module")
 def lib(tmp_path_factory):
     work = tmp_path_factory.mktemp("index")
-    sources = families.runtime_sources(work)
+    sources = [dtype_text.write(work), *families.runtime_sources(work)]
     for op in ALL.values():
         path = work / f"{op.name}.c"
         path.write_text(emit.render("c/index.c.j2", lower.render_context(op)), encoding="utf-8")
@@ -202,7 +202,7 @@ def lib(tmp_path_factory):
 
     def build(source):
         target = work / f"{source.stem}.o"
-        include = [f"-I{paths.RUNTIME / 'include'}", f"-I{paths.RUNTIME / 'cpu'}"]
+        include = [f"-I{paths.RUNTIME / 'include'}", f"-I{paths.RUNTIME / 'cpu'}", f"-I{work}"]
         command = [
             os.environ.get("CC", "gcc"),
             *FLAGS,

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
-from opsmithc import dtypes, registry
+from opsmithc import dtype_text, dtypes, registry
 from opsmithc.emit import render
 from opsmithc.errors import RegistryError
-from opsmithc.lower import families, view
+from opsmithc.lower import view
 from opsmithc.opdef import View
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,16 +73,13 @@ class Library:
         texts = [render("c/view.c.j2", view.render_context(op)) for op in OPS.values()]
         declared = [d for op in OPS.values() for d in view.declarations(op)]
         (folder / "views.c").write_text("\n".join(texts))
-        rows = ",\n".join("{" + ", ".join(map(str, r)) + "}" for r in dtypes.promotion_table())
-        tables = families.DTypeTables(rows, len(dtypes.TABLE))
-        (folder / "tables.c").write_text(render("c/dtype_tables.c.j2", tables))
         files = [RUNTIME / "cpu" / f"{name}.c" for name in SOURCES]
-        files += [folder / "views.c", folder / "tables.c"]
+        files += [folder / "views.c", dtype_text.write(folder)]
         flags = "-std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared -pthread -Wl,-Bsymbolic".split()
         out = folder / "views.so"
         subprocess.run(
-            [os.environ.get("CC", "cc"), *flags, f"-I{RUNTIME / 'include'}", *map(str, files)]
-            + ["-o", str(out), "-lm"],
+            [os.environ.get("CC", "cc"), *flags, f"-I{RUNTIME / 'include'}", f"-I{folder}"]
+            + [*map(str, files), "-o", str(out), "-lm"],
             check=True,
         )
         self.ffi = cffi.FFI()
@@ -843,7 +840,9 @@ def test_expressions_between_primitives(tmp_path):
     )
     (tmp_path / "f.c").write_text(render("c/view.c.j2", c))
     flags = "-std=gnu11 -O2 -Wall -Wextra -Werror -fsyntax-only".split()
-    subprocess.run(["cc", *flags, f"-I{RUNTIME / 'include'}", str(tmp_path / "f.c")], check=True)
+    dtype_text.write(tmp_path)
+    include = [f"-I{RUNTIME / 'include'}", f"-I{tmp_path}"]
+    subprocess.run(["cc", *flags, *include, str(tmp_path / "f.c")], check=True)
 
 
 def test_checks_of_the_entry_come_first():

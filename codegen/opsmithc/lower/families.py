@@ -6,11 +6,10 @@ Must not know: any op by name. A new family is one row of ``FAMILIES`` and its t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import centry, dtypes, emit, paths, pytext
+from .. import centry, emit, paths, pytext
 from ..derive.op import Derived
 from ..derive.rows import Rows, recognise
 from ..opdef import Body, Compose, Index, OpDef, Out, Reduce, Reference, Scan, View
@@ -131,10 +130,6 @@ def runtime_sources(work: Path) -> list[Path]:
     """C files of libopsmith.so: the runtime's and the rendered kernels that ops share."""
     sources = sorted((paths.RUNTIME / "cpu").glob("*.c"))
     sources += sorted((paths.RUNTIME / "cpu" / "overrides").glob("*.c"))
-    table = work / "c" / "dtype_tables.c"
-    rows = ",\n".join("    {" + ", ".join(map(str, r)) + "}" for r in dtypes.promotion_table())
-    emit.write(table, emit.render("c/dtype_tables.c.j2", DTypeTables(rows, len(dtypes.TABLE))))
-    sources.append(table)
     from ..compile import isa
     from . import conv, gemm
 
@@ -158,14 +153,6 @@ def _render(work: Path, template: str, context: Any, stem: str) -> Path:
     path = work / "c" / f"{stem}.c"
     emit.write(path, emit.render(template, context))
     return path
-
-
-@dataclass(frozen=True, slots=True)
-class DTypeTables:
-    """Context of templates/c/dtype_tables.c.j2."""
-
-    rows: str
-    count: int
 
 
 def index_text(derived: Sequence[Derived], shards: Mapping[str, Sequence[str]]) -> str:

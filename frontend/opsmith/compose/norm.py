@@ -11,8 +11,6 @@ from .._create import ones
 from .._dtypes import int64
 from ..autograd.grad_mode import no_grad
 
-_EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}
-
 
 def positions(input: Tensor, dim: int) -> Tensor:
     """0, 1, 2, .. along ``dim``, of size 1 along the other dimensions."""
@@ -51,7 +49,8 @@ def rms_norm(
             f"[*, {sizes}], but got input of size{list(input.shape)}"
         )
     if eps is None:
-        eps = _EPS.get(input.dtype._name, 1e-5)
+        limits = input.dtype.limits
+        eps = 2.0 ** (1 - limits[0]) if limits else 1e-5
     if k == 1:
         return f.rms_norm_rows(input, weight, eps)
     rows = f.flatten(input, -k)

@@ -8,15 +8,10 @@ from typing import Any
 
 from .._core import Tensor
 from .._create import as_tensor, tensor
-from .._dtypes import bfloat16, float16, float32, float64
+from .._dtypes import DTYPES
 
 # rtol, atol: about the square root of the dtype's resolution, so that a few hundred roundings pass
-DEFAULTS = {
-    float16: (1e-3, 1e-5),
-    bfloat16: (1.6e-2, 1e-5),
-    float32: (1.3e-6, 1e-5),
-    float64: (1e-7, 1e-7),
-}
+DEFAULTS = {d: d.close for d in DTYPES if d.close}
 
 
 def assert_close(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._core import Tensor
-from .._dtypes import bool_, dtype, uint8
+from .._dtypes import bool_, dtype
 from .._random import rand, randint
 
 
@@ -26,7 +26,7 @@ def make_tensor(
         shape: the sizes, as ints or one sequence.
         dtype: of the elements.
         device: where.
-        low: lower bound; -9 by default, 0 for bool and uint8.
+        low: lower bound; -9 by default, 0 for bool and unsigned integers.
         high: upper bound; 9 by default (10 for integers), 2 for bool.
         requires_grad: make it a leaf that requires grad.
         noncontiguous: with gaps between the elements of the last dim.
@@ -41,7 +41,7 @@ def make_tensor(
         a, b = -9.0 if low is None else low, 9.0 if high is None else high
         t = (rand(*full) * (b - a) + a).to(dtype)
     else:
-        lowest = 0 if dtype in (bool_, uint8) else -9
+        lowest = -9 if dtype.is_signed else 0
         a = lowest if low is None else int(low)
         b = (2 if dtype is bool_ else 10) if high is None else int(high)
         t = randint(a, b, full).to(dtype)

@@ -31,7 +31,7 @@ static void narrow(int64_t n, const void *src, void *dst)
 
 void ops_override_half(void)
 {
-    ops_half = (ops_half_loops){widen, narrow};
+    ops_packed_slots[OPS_F16] = (ops_packed_loops){widen, narrow};
 }
 #else
 void ops_override_half(void)

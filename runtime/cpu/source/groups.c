@@ -81,7 +81,7 @@ ops_tensor *opsk_groups(ops_tensor *input, int consecutive)
     ops_tensor *dense = ops_tensor_dense(input, input->dtype);
     ops_tensor *inverse = ops_tensor_new(OPS_I64, input->device, 1, &n);
     int64_t all = n * m;
-    job j = {.n = n, .m = m, .floats = input->dtype < OPS_I64};
+    job j = {.n = n, .m = m, .floats = ops_is_float(input->dtype)};
     j.entries = malloc(ops_sort_bytes(all) + sizeof *j.entries);
     int64_t *rows = malloc((size_t)(2 * n + 1) * sizeof *rows);
     ops_tensor *first = NULL, *counts = NULL;

@@ -268,39 +268,29 @@ typedef struct job {
     int64_t step_here, step_there;
 } job;
 
-#define ADD_RUN(type)                                                                              \
+#define ADD_RUN(type, op)                                                                          \
     for (int64_t k = 0; k < n; ++k) {                                                              \
-        *(type *)to = (type)(*(type *)to + *(const type *)from);                                   \
+        *(type *)to = (type)(*(type *)to op *(const type *)from);                                  \
         to += to_step;                                                                             \
         from += from_step;                                                                         \
     }                                                                                              \
     break
 
+/* Packed floats never come here. */
 static void add_run(int dtype, int64_t n, char *to, int64_t to_step, const char *from,
                     int64_t from_step)
 {
+#define SUM_FLOAT +
+#define SUM_INT +
+#define SUM_UINT +
+#define SUM_BOOL |
+#define NATIVE(_, NAME, code, type, category)                                                      \
+    case OPS_##NAME:                                                                               \
+        ADD_RUN(type, SUM_##category);
     switch (dtype) {
-    case OPS_F64:
-        ADD_RUN(double);
-    case OPS_F32:
-        ADD_RUN(float);
-    case OPS_I64:
-        ADD_RUN(int64_t);
-    case OPS_I32:
-        ADD_RUN(int32_t);
-    case OPS_I16:
-        ADD_RUN(int16_t);
-    case OPS_I8:
-        ADD_RUN(int8_t);
-    case OPS_U8:
-        ADD_RUN(uint8_t);
-    default: /* bool; halves never come here */
-        for (int64_t k = 0; k < n; ++k) {
-            *to = (char)(*to | *from);
-            to += to_step;
-            from += from_step;
-        }
+        OPS_FOR_EACH_NATIVE(NATIVE, )
     }
+#undef NATIVE
 }
 
 #define COPY_RUN(type)                                                                             \
@@ -476,12 +466,7 @@ static int spread_values(const plan *p, const ops_tensor *values, int64_t *strid
     return 0;
 }
 
-static int is_half(int dtype)
-{
-    return dtype == OPS_BF16 || dtype == OPS_F16;
-}
-
-/* Write or add the values into `to`, which has memory and is no half when adding. */
+/* Write or add the values into `to`, which has memory and is not packed when adding. */
 static int put(ops_tensor *to, const double *indices, int64_t n, const int64_t *dims,
                ops_tensor *values, int accumulate)
 {
@@ -506,10 +491,10 @@ static int put_any(ops_tensor *to, const double *indices, int64_t n, const int64
     if (!has_memory(to)) {
         return 0;
     }
-    if (!accumulate || !is_half(to->dtype)) {
+    if (!accumulate || !ops_is_packed(to->dtype)) {
         return put(to, indices, n, dims, values, accumulate);
     }
-    ops_tensor *wide = ops_tensor_dense(to, OPS_F32); /* halves are summed wide */
+    ops_tensor *wide = ops_tensor_dense(to, ops_compute_dtype[to->dtype]); /* packed floats are summed wide */
     int failed = wide == NULL || put(wide, indices, n, dims, values, 1) ||
                  !ops_tensor_copy(to, wide);
     if (wide != NULL) {

@@ -5,23 +5,19 @@ ops_tensor *opsk_nonzero_rows(ops_tensor *input);
 
 static int is_set(int dtype, const char *p)
 {
+#define NATIVE(_, NAME, code, type, category)                                                      \
+    case OPS_##NAME:                                                                               \
+        return *(const type *)p != 0;
+#define PACKED(NAME, code, type, e, m, finite)                                                     \
+    case OPS_##NAME:                                                                               \
+        return (*(const type *)p & ((1u << (e + m)) - 1)) != 0; /* without the sign */
     switch (dtype) {
-    case OPS_F64:
-        return *(const double *)p != 0;
-    case OPS_F32:
-        return *(const float *)p != 0;
-    case OPS_BF16:
-    case OPS_F16:
-        return (*(const uint16_t *)p & 0x7fff) != 0;
-    case OPS_I64:
-        return *(const int64_t *)p != 0;
-    case OPS_I32:
-        return *(const int32_t *)p != 0;
-    case OPS_I16:
-        return *(const int16_t *)p != 0;
-    default:
-        return *p != 0;
+        OPS_FOR_EACH_NATIVE(NATIVE, )
+        OPS_FOR_EACH_PACKED(PACKED)
     }
+#undef NATIVE
+#undef PACKED
+    return 0;
 }
 
 ops_tensor *opsk_nonzero_rows(ops_tensor *input)

@@ -12,7 +12,7 @@ static void fill(ops_tensor *out, ops_scalar value)
 {
     int64_t item = ops_itemsize(out), total = out->numel * item;
     char element[8];
-    if (out->dtype < OPS_I64) {
+    if (ops_is_float(out->dtype)) {
         ops_convert(out->dtype, OPS_F64, 1, &value.f, 0, element);
     } else {
         ops_convert(out->dtype, OPS_I64, 1, &value.i, 0, element);

@@ -68,7 +68,7 @@ ops_tensor *opsk_search(ops_tensor *lines, ops_tensor *input, int right)
     if (out == NULL || !ops_devices[input->device]->has_memory || input->numel == 0) {
         return out;
     }
-    int floats = lines->dtype < OPS_I64 || input->dtype < OPS_I64;
+    int floats = ops_is_float(lines->dtype) || ops_is_float(input->dtype);
     int dtype = floats ? OPS_F64 : OPS_I64; /* every dtype fits one of the two */
     ops_tensor *a = ops_tensor_dense(lines, dtype), *b = a ? ops_tensor_dense(input, dtype) : NULL;
     if (b == NULL) {

@@ -216,7 +216,7 @@ ops_tensor *opsk_kthvalue(ops_tensor *input, int64_t k, int64_t dim, int keepdim
 static void median_line(const job *j, ops_entry *x)
 {
     int64_t nans = 0, first = 0;
-    if (j->input->dtype < OPS_I64) {
+    if (ops_is_float(j->input->dtype)) {
         for (int64_t k = j->n - 1; k >= 0; --k) {
             if (x[k].key == OPS_KEY_NAN) {
                 ++nans;

@@ -2,12 +2,13 @@
  * opsmith/convert.h: element conversion between all storage dtypes.
  *
  * Rounding and range, the same on every machine:
- *   to f32, bf16, f16   nearest, ties to even, rounded once; overflow gives infinity; NaN stays NaN
- *   float to i64, i32   towards zero; NaN and out of range give the least value (as torch on x86)
- *   float to i16, i8    as to i32, then the low bits (so 0 where i32 is out of range)
- *   float to u8         as to i64, then the low bits
- *   integer to integer  the low bits
- *   to bool             x != 0 (NaN is true)
+ *   to a float             nearest, ties to even, rounded once; overflow gives infinity (NaN where
+ *                          the float has none); NaN stays NaN
+ *   float to i64, i32      towards zero; NaN and out of range give the least value (as torch on x86)
+ *   float to i16, i8       as to i32, then the low bits (so 0 where i32 is out of range)
+ *   float to unsigned      as to i64, then the low bits; to u64 what is 2^63 or more stays itself
+ *   integer to integer     the low bits
+ *   to bool                x != 0 (NaN is true)
  * Source and destination must not overlap. Strides are in bytes and may be 0 (of a source) or
  * negative; elements of strided arrays need not be aligned.
  */
@@ -28,11 +29,11 @@ void ops_convert_out(int to, int from, int64_t n, const void *src, void *dst, in
 
 #pragma GCC visibility pop
 
-/* Slots (opsmith/dispatch.h): contiguous loops between f16 and f32. */
+/* Slots (opsmith/dispatch.h): contiguous loops between a packed float and f32, by dtype. */
 typedef void ops_convert_loop(int64_t n, const void *src, void *dst);
 typedef struct {
-    ops_convert_loop *f32_of_f16, *f16_of_f32;
-} ops_half_loops;
-extern ops_half_loops ops_half;
+    ops_convert_loop *to_f32, *of_f32;
+} ops_packed_loops;
+extern ops_packed_loops ops_packed_slots[OPS_DTYPE_COUNT];
 
 #endif

@@ -104,11 +104,7 @@ static inline int ops_fits(int small_ndim, const int64_t *small, int ndim, const
 /* How C++ spells a dtype: some of PyTorch's messages do. */
 static inline const char *ops_c_name(int dtype)
 {
-    static const char *const names[OPS_DTYPE_COUNT] = {
-        "double", "float", "c10::BFloat16", "c10::Half", "long int",
-        "int", "short int", "signed char", "unsigned char", "bool",
-    };
-    return names[dtype];
+    return ops_dtype_spelling[dtype];
 }
 
 /* Operands are held, and contiguous unless strided. */

@@ -41,17 +41,14 @@ static inline uint64_t ops_key_f32(float v)
     return b >> 31 ? (uint32_t)~b : b | (uint32_t)1 << 31;
 }
 
-/* Of a 16-bit float: `inf` are the bits of infinity. */
-static inline uint64_t ops_key_half(uint16_t b, uint16_t inf)
+/* Of a packed float: `sign` is its sign bit, `top` the bits of its greatest value. */
+static inline uint64_t ops_key_packed(uint32_t b, uint32_t sign, uint32_t top)
 {
-    uint16_t magnitude = b & 0x7fff;
-    if (magnitude > inf) {
+    uint32_t magnitude = b & (sign - 1);
+    if (magnitude > top) {
         return OPS_KEY_NAN;
     }
-    if (magnitude == 0) {
-        return 0x8000;
-    }
-    return b >> 15 ? (uint16_t)~b : b | 0x8000;
+    return b & sign && magnitude ? sign - magnitude : sign + magnitude;
 }
 
 static inline uint64_t ops_key_int(int64_t v)
@@ -59,38 +56,34 @@ static inline uint64_t ops_key_int(int64_t v)
     return (uint64_t)v ^ (uint64_t)1 << 63;
 }
 
+#define OPS_KEY_FLOAT(v) _Generic((v), double: ops_key_f64, default: ops_key_f32)(v)
+#define OPS_KEY_INT(v) ops_key_int(v)
+#define OPS_KEY_UINT(v) (uint64_t)(v)
+#define OPS_KEY_BOOL(v) (uint64_t)(v)
+
 /* Keys of n elements `stride` bytes apart, XORed with `flip` (0, or all ones: descending). */
 static inline void ops_entries(int dtype, int64_t n, const char *p, int64_t stride, uint64_t flip,
                                ops_entry *out)
 {
-#define OPS_EACH(type, key_of)                                                                     \
-    for (int64_t k = 0; k < n; ++k) {                                                              \
-        const type v = *(const type *)(p + k * stride);                                            \
-        out[k].key = (key_of) ^ flip;                                                              \
-        out[k].at = k;                                                                             \
-    }                                                                                              \
-    break
+#define OPS_EACH(NAME, type, key_of)                                                               \
+    case OPS_##NAME:                                                                               \
+        for (int64_t k = 0; k < n; ++k) {                                                          \
+            const type v = *(const type *)(p + k * stride);                                        \
+            out[k].key = (key_of) ^ flip;                                                          \
+            out[k].at = k;                                                                         \
+        }                                                                                          \
+        break;
+#define OPS_NATIVE(_, NAME, code, type, category) OPS_EACH(NAME, type, OPS_KEY_##category(v))
+#define OPS_PACKED(NAME, code, type, e, m, finite)                                                 \
+    OPS_EACH(NAME, type, ops_key_packed(v, 1u << (e + m), finite ? (1u << (e + m)) - 2             \
+                                                                 : ((1u << e) - 1) << m))
     switch (dtype) {
-    case OPS_F64:
-        OPS_EACH(double, ops_key_f64(v));
-    case OPS_F32:
-        OPS_EACH(float, ops_key_f32(v));
-    case OPS_BF16:
-        OPS_EACH(uint16_t, ops_key_half(v, 0x7f80));
-    case OPS_F16:
-        OPS_EACH(uint16_t, ops_key_half(v, 0x7c00));
-    case OPS_I64:
-        OPS_EACH(int64_t, ops_key_int(v));
-    case OPS_I32:
-        OPS_EACH(int32_t, ops_key_int(v));
-    case OPS_I16:
-        OPS_EACH(int16_t, ops_key_int(v));
-    case OPS_I8:
-        OPS_EACH(int8_t, ops_key_int(v));
-    default:
-        OPS_EACH(uint8_t, (uint64_t)v);
+        OPS_FOR_EACH_NATIVE(OPS_NATIVE, )
+        OPS_FOR_EACH_PACKED(OPS_PACKED)
     }
 #undef OPS_EACH
+#undef OPS_NATIVE
+#undef OPS_PACKED
 }
 
 static inline int ops_entry_less(ops_entry a, ops_entry b)

@@ -4,11 +4,6 @@
 
 #include "opsmith/abi.h"
 
-/* Kernels exist for these compute dtypes; the index into every kernel table. */
-enum ops_compute { OPS_C_F64, OPS_C_F32, OPS_C_I64, OPS_C_I32, OPS_C_B8, OPS_COMPUTE_COUNT };
-OPS_EXPORT extern const uint8_t ops_compute_index[OPS_DTYPE_COUNT]; /* storage dtype -> above */
-OPS_EXPORT extern const uint8_t ops_compute_storage[OPS_COMPUTE_COUNT]; /* and its storage dtype */
-
 /* p[0..outputs) are outputs (null: not wanted), then inputs; all contiguous, n elements each,
  * element types as the descriptor says. `start` is the logical index of the first element. An
  * output may be the very same memory as an input. */
