@@ -14,6 +14,7 @@ from .emit import render
 from .errors import did_you_mean
 from .formula import Node, unparse
 from .lower import families
+from .lower.family import family_of
 from .opdef import Body, Compose, Index, OpDef, Out, Reduce, Reference, Scan, View
 
 STAGES = ("ast", "ir", "c", "cuda", "python", "grad")
@@ -173,7 +174,4 @@ def _meaning(op: OpDef) -> str:
 
 def family(op: OpDef) -> str:
     """The template family that lowers the op."""
-    return {
-        Out: "pointwise", Reduce: "reduce", Scan: "scan", Index: "index", View: "view",
-        Body: "composition", Compose: "composition", Reference: "source",
-    }[type(op.meaning)]  # fmt: skip
+    return family_of(op).name

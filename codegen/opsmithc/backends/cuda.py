@@ -17,6 +17,7 @@ from ..dtypes import BY_CODE, COMPUTE
 from ..formula import names
 from ..ir import BOOL, COMMON, LONG, AccumulateKernel, Arg, PointwiseKernel, key
 from ..lower import accumulate, pointwise
+from ..lower.family import family_of
 from ..opdef import Index, Out, Reduce
 from .ctext import Printer
 from .cuda_index import IndexCuda, Launcher, index_context
@@ -149,6 +150,9 @@ class Cuda:
 
     def kernel_contexts(self, d: Derived) -> list[tuple[str, Any]]:
         """(template, context) of the op's kernel file; empty for families without CUDA kernels."""
+        family = family_of(d.op)
+        if (own := family.cuda(d)) is not None:
+            return [(f"cuda/{family.name}.cu.j2", own)]
         match d.op.meaning:
             case Out():
                 return [("cuda/pointwise.cu.j2", pointwise_context(d))]
@@ -172,7 +176,8 @@ def tables(context: Any) -> tuple[Row, ...]:
     """The rows that a kernel file adds to the table."""
     if isinstance(context, IndexCuda):
         return (context.launcher,)
-    return context.tables if isinstance(context, PointwiseCuda) else (context.table,)
+    own: tuple[Row, ...] = getattr(context, "tables", ())
+    return own or (context.table,)
 
 
 # Pointwise ----------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """In: an op. Out: which family lowers it, and what that family makes of it.
 
-Must not know: any op by name. A new family is one row of ``FAMILIES`` and its three files.
+Must not know: any op or family by name; ``family.py`` finds the families.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 
 from .. import centry, emit, paths, pytext
 from ..derive.op import Derived
-from ..derive.rows import Rows, recognise
-from ..opdef import Body, Compose, Index, OpDef, Out, Reduce, Reference, Scan, View
-from . import pointwise
+from ..derive.rows import recognise
+from ..opdef import OpDef, Out
+from .family import family_of
 
 
 def by_structure(ops: Sequence[OpDef], base: Sequence[OpDef] = ()) -> tuple[OpDef, ...]:
@@ -27,30 +27,9 @@ def by_structure(ops: Sequence[OpDef], base: Sequence[OpDef] = ()) -> tuple[OpDe
 
 def kernel_contexts(d: Derived) -> list[tuple[str, Any]]:
     """(template, context) of the op's kernel file; empty for compositions."""
-    match d.op.meaning:
-        case Rows():
-            from . import rows
-
-            return [("c/rows.c.j2", rows.render_context(d))]
-        case Out():
-            return [("c/pointwise.c.j2", pointwise.render_context(d))]
-        case Reduce():
-            from . import reduce
-
-            return [("c/reduce.c.j2", reduce.render_context(d.op))]
-        case Scan():
-            from . import scan
-
-            return [("c/scan.c.j2", scan.render_context(d.op))]
-        case View():
-            from . import view
-
-            return [("c/view.c.j2", view.render_context(d.op))]
-        case Index():
-            from . import index
-
-            return [("c/index.c.j2", index.render_context(d.op))]
-    return []
+    family = family_of(d.op)
+    context = family.context(d)
+    return [] if context is None else [(f"c/{family.name}.c.j2", context)]
 
 
 def own_sources(d: Derived) -> list[Path]:
@@ -61,69 +40,24 @@ def own_sources(d: Derived) -> list[Path]:
     return [path] if path.exists() else []
 
 
-def axes(op: OpDef) -> tuple[str, ...]:
-    """Parameters that are sets of axes, passed as a mask."""
-    return ("dim",) if isinstance(op.meaning, Reduce) else ()
-
-
 def entries(d: Derived) -> tuple[list[str], list[centry.Entry]]:
     """C entry points and the externs they need."""
-    match d.op.meaning:
-        case Rows():
-            from . import rows_text
-
-            return rows_text.entries(d)
-        case Out():
-            return centry.pointwise(d)
-        case Reduce() | Scan():
-            return centry.descriptor(d, axes(d.op))
-        case View() | Index() | Reference():
-            return centry.function(d)
-    return [], []
+    return family_of(d.op).entries(d)
 
 
 def function_text(d: Derived, known: Mapping[str, OpDef] = pytext.NONE_KNOWN) -> list[str]:
     """The op's Python text."""
-    match d.op.meaning:
-        case Rows():
-            from . import rows_text
-
-            return rows_text.function_text(d)
-        case Out():
-            return pytext.pointwise_text(d)
-        case Body():
-            return pytext.body_text(d.op)
-        case Compose():
-            return pytext.compose_text(d.op)
-    return pytext.function_text(d, axes(d.op), known)
+    return family_of(d.op).text(d, known)
 
 
 def hidden_ops(op: OpDef) -> list[OpDef]:
     """Ops that the compiler adds to close the derivatives of ``op`` (adjoints)."""
-    match op.meaning:
-        case View():
-            from . import view
-
-            return [view.adjoint_op(op)] if view.has_adjoint(op) else []
-        case Index():
-            from ..derive import index
-
-            return list(index.adjoint_ops(op))
-    return []
+    return family_of(op).hidden_ops(op)
 
 
 def with_gradients(op: OpDef) -> OpDef:
     """The op with gradients that its family derives as programs of other ops."""
-    match op.meaning:
-        case View():
-            from . import view
-
-            return view.with_adjoint(op)
-        case Index():
-            from ..derive import index
-
-            return index.with_gradients(op)
-    return op
+    return family_of(op).with_gradients(op)
 
 
 def runtime_sources(work: Path) -> list[Path]:

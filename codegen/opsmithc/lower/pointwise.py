@@ -6,8 +6,9 @@ op is one more kernel, with an output per wanted gradient.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from ..backends.ctext import Printer
 from ..derive.op import (
@@ -23,6 +24,10 @@ from ..formula import Call, Node, calls, names, unparse, walk
 from ..intrinsics import table
 from ..ir import BOOL, COMMON, LONG, Arg, PointwiseKernel, check, key
 from ..opdef import OpDef, Out
+from .family import Family
+
+if TYPE_CHECKING:
+    from ..centry import Entry
 
 NUMBERS = ("Scalar", "float", "int", "bool")
 RULES = {
@@ -298,3 +303,30 @@ def _unwrapped(text: str) -> str:
         if depth == 0:
             return text[1:-1] if c == ")" and i == len(text) - 1 and text[0] == "(" else text
     return text
+
+
+class Pointwise(Family):
+    """A loop per compute dtype over contiguous blocks, and one for the first backward."""
+
+    def takes(self, op: OpDef) -> bool:
+        """A formula an output."""
+        return isinstance(op.meaning, Out)
+
+    def context(self, d: Derived) -> Any:
+        """PointwiseFile."""
+        return render_context(d)
+
+    def entries(self, d: Derived) -> tuple[list[str], list[Entry]]:
+        """Entries for tensors, for numbers and for the backward."""
+        from .. import centry
+
+        return centry.pointwise(d)
+
+    def text(self, d: Derived, known: Mapping[str, OpDef]) -> list[str]:
+        """The function, its in-place form and its backwards."""
+        from .. import pytext
+
+        return pytext.pointwise_text(d)
+
+
+FAMILY = Pointwise()

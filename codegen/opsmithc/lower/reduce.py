@@ -6,12 +6,14 @@ printed once per element type, as functions on a struct of states; the loops onl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from ..derive.op import Derived
 from ..dtypes import BY_CODE, COMPUTE
 from ..ir import BOOL, COMMON, LONG, AccumulateKernel, key
-from ..opdef import OpDef
+from ..opdef import OpDef, Reduce
 from .accumulate import (
     CLASS_MACRO,
     RULES,
@@ -32,6 +34,10 @@ from .accumulate import (
     wide_code,
     wide_of,
 )  # fmt: skip
+from .family import Family
+
+if TYPE_CHECKING:
+    from ..centry import Entry
 
 # Lanes keep 8 registers of 64 bytes busy: enough to hide the latency of a combine, few enough to
 # leave room for its temporaries. Sums add eight elements in a tree before they meet a lane, which
@@ -261,3 +267,30 @@ def _descriptor(op: OpDef, kernels: tuple[AccumulateKernel, ...]) -> Descriptor:
         nonempty=int(selects(first)),
         cost=cost(first),
     )
+
+
+class ReduceFamily(Family):
+    """Folds over contiguous blocks."""
+
+    def takes(self, op: OpDef) -> bool:
+        """A monoid."""
+        return isinstance(op.meaning, Reduce)
+
+    def context(self, d: Derived) -> Any:
+        """ReduceFile."""
+        return render_context(d.op)
+
+    def entries(self, d: Derived) -> tuple[list[str], list[Entry]]:
+        """Calls of the driver with the op's descriptor."""
+        from .. import centry
+
+        return centry.descriptor(d, ("dim",))
+
+    def text(self, d: Derived, known: Mapping[str, OpDef]) -> list[str]:
+        """The axes travel as a mask."""
+        from .. import pytext
+
+        return pytext.function_text(d, ("dim",), known)
+
+
+FAMILY = ReduceFamily()

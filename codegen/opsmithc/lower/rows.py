@@ -6,18 +6,23 @@ for each compute dtype and set of absent operands; the first backward is one mor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import TYPE_CHECKING, Any
 
 from ..derive.op import Derived, cotangent, differentiable_outputs
 from ..derive.rows import COLUMN, FULL, SINGLE, Rows, layout, varies
 from ..formula import names, walk
 from ..ir import COMMON
 from ..opdef import OpDef
+from .family import Family
 from .pointwise import CLASS_MACRO, input_class
 from .rows_kernel import Kernel, KernelText
 from .rows_values import Operand, is_heavy, scalars
+
+if TYPE_CHECKING:
+    from ..centry import Entry
 
 COMPUTE = ("f64", "f32")
 LAYOUTS = {FULL: "OPS_ROWS_FULL", SINGLE: "OPS_ROWS_SINGLE", COLUMN: "OPS_ROWS_COLUMN"}
@@ -168,3 +173,30 @@ def _kernels(
         check=f'"{check[0].text}"' if check else "NULL",
         cost=f"{0.4 + 0.6 * len(set(heavy)):.2f}f",
     )
+
+
+class RowsFamily(Family):
+    """Passes over a row held in cache."""
+
+    def takes(self, op: OpDef) -> bool:
+        """A body of pointwise ops and reductions over one set of dims."""
+        return isinstance(op.meaning, Rows)
+
+    def context(self, d: Derived) -> Any:
+        """RowsFile."""
+        return render_context(d)
+
+    def entries(self, d: Derived) -> tuple[list[str], list[Entry]]:
+        """The op and its backward."""
+        from . import rows_text
+
+        return rows_text.entries(d)
+
+    def text(self, d: Derived, known: Mapping[str, OpDef]) -> list[str]:
+        """The function and its backwards."""
+        from . import rows_text
+
+        return rows_text.function_text(d)
+
+
+FAMILY = RowsFamily()

@@ -7,10 +7,12 @@ wide from the first element on: it is bound by latency, and every step is rounde
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from ..derive.op import Derived
 from ..dtypes import BY_CODE, COMPUTE
 from ..ir import BOOL, AccumulateKernel
-from ..opdef import OpDef
+from ..opdef import OpDef, Scan
 from .accumulate import (
     CLASS_MACRO,
     RULES,
@@ -28,6 +30,10 @@ from .accumulate import (
     wide_code,
     wide_of,
 )  # fmt: skip
+from .family import Family
+
+if TYPE_CHECKING:
+    from ..centry import Entry
 
 # Lines scanned at once: each is one chain of dependent operations, eight hide its latency.
 LINES = 8
@@ -151,3 +157,24 @@ def _descriptor(op: OpDef, kernels: tuple[AccumulateKernel, ...]) -> Descriptor:
         output_class=tuple(CLASS_MACRO[o.cls] for o in first.outputs),
         cost=cost(first),
     )
+
+
+class ScanFamily(Family):
+    """Running folds of lines."""
+
+    def takes(self, op: OpDef) -> bool:
+        """A monoid."""
+        return isinstance(op.meaning, Scan)
+
+    def context(self, d: Derived) -> Any:
+        """ScanFile."""
+        return render_context(d.op)
+
+    def entries(self, d: Derived) -> tuple[list[str], list[Entry]]:
+        """Calls of the driver with the op's descriptor."""
+        from .. import centry
+
+        return centry.descriptor(d, ())
+
+
+FAMILY = ScanFamily()

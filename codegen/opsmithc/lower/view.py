@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .. import formula as fm
 from ..abi import kernel_params
+from ..derive.op import Derived
 from ..errors import FormulaError, Place, RegistryError, at, did_you_mean, listing
 from ..formula import (
     Attr,
@@ -33,6 +35,7 @@ from ..formula import (
 )
 from ..opdef import DTypeRule, Fast, Formula, OpDef, Reference, View
 from ..schema import Param, Schema, Type, parse_schema
+from .family import Family
 from .pointwise import local
 
 # The C functions ops_view_<name>; a dim may be negative, a None means what view.h says.
@@ -442,3 +445,26 @@ def _group(text: str) -> bool:
         if depth == 0:
             return c == ")" and i == len(text) - 1
     return False
+
+
+class ViewFamily(Family):
+    """Calls of geometry primitives."""
+
+    def takes(self, op: OpDef) -> bool:
+        """A shape, strides and an offset."""
+        return isinstance(op.meaning, View)
+
+    def context(self, d: Derived) -> Any:
+        """ViewFile."""
+        return render_context(d.op)
+
+    def hidden_ops(self, op: OpDef) -> list[OpDef]:
+        """The adjoint."""
+        return [adjoint_op(op)] if has_adjoint(op) else []
+
+    def with_gradients(self, op: OpDef) -> OpDef:
+        """The adjoint is the gradient."""
+        return with_adjoint(op)
+
+
+FAMILY = ViewFamily()

@@ -13,10 +13,14 @@ matrix product, a product with an affine window is a convolution, all else are l
 
 from __future__ import annotations
 
-from ...derive.index import Program, analyse
+from typing import Any
+
+from ...derive.index import Program, adjoint_ops, analyse, with_gradients
+from ...derive.op import Derived
 from ...dtypes import BY_CODE
 from ...errors import at
-from ...opdef import OpDef
+from ...opdef import Index, OpDef
+from ..family import Family
 from .arguments import c_params
 from .file import IndexFile, file_of
 from .kernels import Kernel, Kernels
@@ -35,4 +39,25 @@ def render_context(op: OpDef, plain: bool = False) -> IndexFile:
         return file_of(Kernels(program, plain))
 
 
-__all__ = ["IndexFile", "Kernel", "c_params", "element_types", "render_context"]
+class IndexFamily(Family):
+    """Loop nests, or calls of the shared products and convolutions."""
+
+    def takes(self, op: OpDef) -> bool:
+        """Loop notation."""
+        return isinstance(op.meaning, Index)
+
+    def context(self, d: Derived) -> Any:
+        """IndexFile."""
+        return render_context(d.op)
+
+    def hidden_ops(self, op: OpDef) -> list[OpDef]:
+        """The adjoints."""
+        return list(adjoint_ops(op))
+
+    def with_gradients(self, op: OpDef) -> OpDef:
+        """The adjoints are the gradients."""
+        return with_gradients(op)
+
+
+FAMILY = IndexFamily()
+__all__ = ["FAMILY", "IndexFile", "Kernel", "c_params", "element_types", "render_context"]
