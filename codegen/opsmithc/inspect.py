@@ -8,7 +8,7 @@ from __future__ import annotations
 import pprint
 from collections.abc import Callable, Sequence
 
-from . import pipeline
+from . import backends, pipeline
 from .derive.op import Derived, differentiable_outputs, meaning_formula
 from .emit import render
 from .errors import did_you_mean
@@ -17,11 +17,11 @@ from .lower import families
 from .lower.family import family_of
 from .opdef import Body, Compose, Index, OpDef, Out, Reduce, Reference, Scan, View
 
-STAGES = ("ast", "ir", "c", "cuda", "python", "grad")
+STAGES = ("ast", "ir", "c", *(b for b in backends.found() if b != "cpu"), "python", "grad")
 
 
 class UnknownOp(Exception):
-    """No op of that name."""
+    """No op, or no stage, of that name."""
 
 
 def find(ops: Sequence[OpDef], name: str) -> Derived:
@@ -35,7 +35,9 @@ def find(ops: Sequence[OpDef], name: str) -> Derived:
 
 def show(d: Derived, stage: str, dtype: str | None = None) -> str:
     """The op at a stage."""
-    return _STAGES[stage](d, dtype)
+    if stage not in STAGES:
+        raise UnknownOp(f"no stage '{stage}'{did_you_mean(stage, STAGES)}")
+    return _STAGES[stage](d, dtype) if stage in _STAGES else backends.found()[stage].show(d)
 
 
 def _ast(d: Derived, dtype: str | None) -> str:
@@ -67,14 +69,6 @@ def _only(text: str, dtype: str) -> str:
     return "\n\n".join(p for p in parts if f"__{dtype}(" in p) or text
 
 
-def _cuda(d: Derived, dtype: str | None) -> str:
-    try:
-        from .backends import cuda
-    except ImportError:
-        return "the cuda backend is not part of this installation\n"
-    return str(cuda.show(d))
-
-
 def _python(d: Derived, dtype: str | None) -> str:
     return "\n".join(families.function_text(d))
 
@@ -88,7 +82,7 @@ def _grad(d: Derived, dtype: str | None) -> str:
 
 
 _STAGES: dict[str, Callable[[Derived, str | None], str]] = {
-    "ast": _ast, "ir": _ir, "c": _c, "cuda": _cuda, "python": _python, "grad": _grad,
+    "ast": _ast, "ir": _ir, "c": _c, "python": _python, "grad": _grad,
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import boundary, centry, compile, dtype_text, emit, paths, pyraw, pytext, registry
+from . import backends, boundary, centry, compile, dtype_text, emit, paths, pyraw, pytext, registry
 from .derive.op import Derived, derive
 from .errors import RegistryError, RegistryErrors
 from .lower import families
@@ -207,8 +207,9 @@ def build(
             [str(library), "-Wl,-rpath,'$$ORIGIN'" if layout.package == BUNDLED.package else f"-Wl,-rpath,{library.parent}", "-lm"],  # noqa: E501
         )  # fmt: skip
     emit_index(derived, shards, layout)
-    if layout.package == BUNDLED.package and compile.wants_cuda(cuda):
-        _cuda_library(plan, emit_cuda(derived, layout.work / "cuda"), library)
+    for backend in backends.found().values() if bundled else ():
+        if backend.wanted(asked=cuda):
+            backend.library(plan, derived, layout.stage, library)
     lap("emit")
     steps = 0
     if link:
@@ -243,7 +244,7 @@ def emit_cuda(derived: Sequence[Derived], folder: Path) -> list[Path]:
     return [*sources, *sorted((paths.RUNTIME / "cuda").glob("*.cu"))]
 
 
-def _cuda_library(plan: compile.Plan, sources: Sequence[Path], runtime: Path) -> None:
+def cuda_library(plan: compile.Plan, sources: Sequence[Path], runtime: Path) -> None:
     """libopsmith_cuda.so, and the cffi module through which the frontend loads it when needed."""
     plan.include = (*plan.include, paths.RUNTIME / "cuda", plan.folder / "cuda")
     library = BUNDLED.stage / "libopsmith_cuda.so"

@@ -787,7 +787,7 @@ def write_out(out: Any, result: Any) -> Any:
         )
     have, want = result.dtype, out.dtype
     if have is not want and (
-        want.code == 9 or have.is_floating_point and not want.is_floating_point
+        want.kind_rank == 0 or have.is_floating_point and not want.is_floating_point
     ):
         names = [SCALAR_TYPE_NAMES[d.code] for d in (have, want)]
         raise RuntimeError(

@@ -50,6 +50,8 @@ for _dtype, (_name, _aliases, *_) in zip(DTYPES, ROWS):
 default_float, bool_ = NAMES[DEFAULT], NAMES["bool"]
 BY_NUMPY = {d.numpy: d for d in DTYPES if d.numpy}
 SCALAR_TYPE_NAMES = tuple(d.scalar for d in DTYPES)
+FLOATS = sum(d.is_floating_point for d in DTYPES)  # codes below are floats, as C numbers them
+POSITIONS = frozenset(d.code for d in DTYPES if d.kind_rank == 1 and d.is_signed)  # may index
 
 
 def as_bits(d: dtype) -> dtype:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from . import _functions as f
 from ._boundary import lib
 from ._core import Tensor, attach, check_inplace, grad_enabled, make, raw, rebase, scalar, seq
-from ._dtypes import DTYPES, SCALAR_TYPE_NAMES, bool_, uint8
+from ._dtypes import DTYPES, POSITIONS, SCALAR_TYPE_NAMES, bool_, uint8
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def getitem(self: Tensor, index: Any, int=int, slice=slice) -> Tensor:
         return f.slice(self, 0, index.start, index.stop, 1 if step is None else step)
     if kind is Tensor:
         h = index._h
-        if 4 <= lib.ops_dtype(h) < 8 and lib.ops_ndim(h) and lib.ops_ndim(self._h):
+        if lib.ops_dtype(h) in POSITIONS and lib.ops_ndim(h) and lib.ops_ndim(self._h):
             return f.index_get(self, (index,), (0,))
     elif index is None:
         return f.unsqueeze(self, 0)

@@ -22,7 +22,7 @@ from ._core import (
     seq,
     wrap,
 )  # fmt: skip
-from ._dtypes import DEVICES, DTYPES, Size, bool_, device, dtype, float32, int64
+from ._dtypes import DEVICES, DTYPES, FLOATS, Size, bool_, device, dtype, float32, float64, int64
 from .autograd import engine
 
 TYPE_CHECKING = False
@@ -473,7 +473,7 @@ def item(self: Tensor) -> Any:
     if lib.ops_device(h) == 1:
         raise RuntimeError("Tensor.item() cannot be called on meta tensors")
     code = lib.ops_dtype(h)
-    if code < 4:
+    if code < FLOATS:
         return lib.ops_item_float(h)
     v = lib.ops_item_int(h)
     return bool(v) if code == bool_.code else v
@@ -507,7 +507,7 @@ def _flat_list(t: Tensor) -> list[Any]:
     if t.numel() == 0:
         return []
     code = lib.ops_dtype(t._h)
-    wide, ctype = (0, "double *") if code < 4 else (int64.code, "int64_t *")
+    wide, ctype = (float64.code, "double *") if code < FLOATS else (int64.code, "int64_t *")
     block = wrap(lib.ops_convert_to(t._h, wide, 0, 0, 1))  # to the host's memory
     values = ffi.unpack(ffi.cast(ctype, lib.ops_data_pointer(block._h)), t.numel())
     return [bool(v) for v in values] if code == bool_.code else values

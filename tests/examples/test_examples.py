@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,25 +86,3 @@ def run_block(block, folder, **options):
 def test_documents(block, tmp_path):
     """What a document shows can be run."""
     run_block(block, tmp_path)
-
-
-def test_recipes(tmp_path):
-    """CONTRIBUTING.md, applied to a copy of the tree: what a fence names is added to that file."""
-    tree = tmp_path / "tree"
-    skip = shutil.ignore_patterns("__pycache__", "demo", "docs", ".lock", "lib.*", "bdist.*")
-    for name in ("build", "codegen", "frontend", "runtime"):  # built, so that little is compiled
-        shutil.copytree(ROOT / name, tree / name, ignore=skip)
-    for name in ("build.py", "ops.yaml", "pyproject.toml"):
-        shutil.copy2(ROOT / name, tree / name)
-    recipes = (ROOT / "CONTRIBUTING.md").read_text()
-    additions = re.findall(r"```yaml (\S+)\n(.*?)```", recipes, re.S)
-    assert {file for file, _ in additions} == {"ops.yaml", "codegen/opsmithc/intrinsics.yaml"}
-    for file, text in additions:
-        with open(tree / file, "a") as target:
-            target.write("\n" + text)
-    environment = ENVIRONMENT | {"PYTHONPATH": f"{tree / 'frontend'}{os.pathsep}{tree / 'codegen'}"}
-    run("build.py", "build", "--no-venv", cwd=tree, environment=environment, timeout=600)
-    blocks = re.findall(r"```python\n(.*?)```", recipes, re.S)
-    assert len(blocks) == 2
-    for block in blocks:
-        run_block(block, tmp_path, cwd=tree, environment=environment)

@@ -9,9 +9,10 @@ from typing import Any
 
 from ..derive.op import Derived
 from ..lower import families
+from . import Backend
 
 
-class Cpu:
+class Cpu(Backend):
     """C through the system's compiler; the reference every other backend is compared with."""
 
     name = "cpu"
@@ -22,6 +23,10 @@ class Cpu:
     def kernel_contexts(self, d: Derived) -> list[tuple[str, Any]]:
         """(template, context) of the op's kernel file."""
         return families.kernel_contexts(d)
+
+    def wanted(self, asked: bool) -> bool:
+        """Its kernels are linked into the shards: there is no library beside them."""
+        return False
 
 
 BACKEND = Cpu()

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from .. import emit
+from .. import compile
 from ..derive.op import Derived
 from ..dtypes import BY_CODE, COMPUTE
 from ..formula import names
@@ -19,6 +20,7 @@ from ..ir import BOOL, COMMON, LONG, AccumulateKernel, Arg, PointwiseKernel, key
 from ..lower import accumulate, pointwise
 from ..lower.family import family_of
 from ..opdef import Index, Out, Reduce
+from . import Backend
 from .ctext import Printer
 from .cuda_index import IndexCuda, Launcher, index_context
 
@@ -140,7 +142,7 @@ GROUP = 4
 HEADERS = ("math.cuh", "pointwise.cuh", "reduce.cuh", "index.cuh")
 
 
-class Cuda:
+class Cuda(Backend):
     """CUDA C++ through nvcc, ahead of time."""
 
     name = "cuda"
@@ -162,14 +164,20 @@ class Cuda:
                 return [("cuda/index.cu.j2", index_context(d.op))]
         return []
 
+    def wanted(self, asked: bool) -> bool:
+        """Where it is asked for, or there is a GPU."""
+        return compile.wants_cuda(asked)
+
+    def library(
+        self, plan: compile.Plan, derived: Sequence[Derived], stage: Path, runtime: Path
+    ) -> None:
+        """By nvcc, several ops a file, with a table of the kernels."""
+        from .. import pipeline
+
+        pipeline.cuda_library(plan, pipeline.emit_cuda(derived, plan.folder / "cuda"), runtime)
+
 
 BACKEND = Cuda()
-
-
-def show(d: Derived) -> str:
-    """The op's CUDA source, for ``opsmithc show``."""
-    files = [emit.render(template, c) for template, c in BACKEND.kernel_contexts(d)]
-    return "\n".join(files) or f"{d.op.name} has no CUDA kernel of its own\n"
 
 
 def tables(context: Any) -> tuple[Row, ...]:
