@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--registry", type=Path, default=paths.OPS_YAML)
     p = verb("show", _show, "print an op at a stage of the compiler")
     p.add_argument("op")
-    p.add_argument("--stage", default="c", help="ast, ir, c (the default), python, grad or a backend")
+    p.add_argument("--stage", default="c", help="ast, ir, c (default), python, grad or a backend")
     p.add_argument("--dtype", help="compute dtype, e.g. f32")
     p.add_argument("--registry", type=Path, default=paths.OPS_YAML)
     p = verb("explain", _explain, "how the compiler derives an op, step by step")

@@ -1,7 +1,7 @@
 /* Elements between storage and compute dtypes on the device: the rules of opsmith/convert.h.
  *
- * Storage types: double, float, __nv_bfloat16, __half, int64_t, int32_t, int16_t, int8_t, uint8_t,
- * bool. Element types (inside kernels): double, float, int64_t, int32_t, uint8_t (0 or 1). */
+ * Storage types: those of opsmith/dtype_table.h, bool for truth values, and of packed floats
+ * ops_float_of. Element types (inside kernels): double, float, int64_t, int32_t, uint8_t (0 or 1). */
 #ifndef OPSMITH_CUDA_CONVERT_CUH
 #define OPSMITH_CUDA_CONVERT_CUH
 
@@ -18,33 +18,96 @@ OPS_DEVICE int32_t ops_int_of(double x)
     return x > -2147483649.0 && x < 2147483648.0 ? (int32_t)x : INT32_MIN;
 }
 
-/* Stored x as an element of type C. */
-template <class C> struct ops_into; /* C from anything */
-
-template <> struct ops_into<double> {
-    OPS_DEVICE double of(double x) { return x; }
-    OPS_DEVICE double of(float x) { return (double)x; }
-    OPS_DEVICE double of(__nv_bfloat16 x) { return (double)__bfloat162float(x); }
-    OPS_DEVICE double of(__half x) { return (double)__half2float(x); }
-    OPS_DEVICE double of(int64_t x) { return (double)x; }
-    OPS_DEVICE double of(int32_t x) { return (double)x; }
-    OPS_DEVICE double of(int16_t x) { return (double)x; }
-    OPS_DEVICE double of(int8_t x) { return (double)x; }
-    OPS_DEVICE double of(uint8_t x) { return (double)x; }
-    OPS_DEVICE double of(bool x) { return x ? 1.0 : 0.0; }
+/* Packed floats: E bits of exponent, M of significand; FINITE ones have one NaN, all ones. */
+template <int E, int M, bool FINITE> struct ops_packed {
+    typename std::conditional<(E + M > 7), uint16_t, uint8_t>::type bits;
 };
 
-template <> struct ops_into<float> {
-    OPS_DEVICE float of(double x) { return (float)x; }
-    OPS_DEVICE float of(float x) { return x; }
-    OPS_DEVICE float of(__nv_bfloat16 x) { return __bfloat162float(x); }
-    OPS_DEVICE float of(__half x) { return __half2float(x); }
-    OPS_DEVICE float of(int64_t x) { return (float)x; }
-    OPS_DEVICE float of(int32_t x) { return (float)x; }
-    OPS_DEVICE float of(int16_t x) { return (float)x; }
-    OPS_DEVICE float of(int8_t x) { return (float)x; }
-    OPS_DEVICE float of(uint8_t x) { return (float)x; }
-    OPS_DEVICE float of(bool x) { return x ? 1.0f : 0.0f; }
+template <int E, int M, bool FINITE> struct ops_float_of {
+    typedef ops_packed<E, M, FINITE> stored;
+};
+
+/* Those that the GPU converts by instructions. */
+template <> struct ops_float_of<8, 7, false> {
+    typedef __nv_bfloat16 stored;
+};
+
+template <> struct ops_float_of<5, 10, false> {
+    typedef __half stored;
+};
+
+/* A stored element as what C computes with. */
+template <class S> OPS_DEVICE S ops_plain(S x) { return x; }
+OPS_DEVICE float ops_plain(__nv_bfloat16 x) { return __bfloat162float(x); }
+OPS_DEVICE float ops_plain(__half x) { return __half2float(x); }
+
+template <int E, int M, bool FINITE> OPS_DEVICE float ops_plain(ops_packed<E, M, FINITE> x)
+{
+    const int magnitude = x.bits & ((1 << (E + M)) - 1), exponent = magnitude >> M;
+    const int significand = magnitude & ((1 << M) - 1), bias = (1 << (E - 1)) - 1;
+    const bool special = FINITE ? magnitude == (1 << (E + M)) - 1 : exponent == (1 << E) - 1;
+    const int whole = exponent > 0 ? significand | 1 << M : significand;
+    float value = ldexpf((float)whole, (exponent > 0 ? exponent : 1) - bias - M);
+    value = !special ? value : FINITE || significand != 0 ? NAN : INFINITY;
+    return x.bits >> (E + M) ? -value : value;
+}
+
+/* Nearest, ties to even; too large gives infinity, or NaN where there is none. */
+template <int E, int M, bool FINITE> OPS_DEVICE ops_packed<E, M, FINITE> ops_packed_of(double x)
+{
+    const int bias = (1 << (E - 1)) - 1, all = (1 << (E + M)) - 1;
+    const int infinity = FINITE ? all : ((1 << E) - 1) << M;
+    const double size = fabs(x);
+    int magnitude = 0;
+    if (!(size == size)) {
+        magnitude = all;
+    } else if (size >= ldexp(1.0, bias + 2)) {
+        magnitude = infinity;
+    } else if (size > 0) {
+        int power = 0;
+        frexp(size, &power); /* size < 2^power */
+        const int exponent = power - 1 + bias > 0 ? power - 1 + bias : 0;
+        const int last = (exponent > 0 ? exponent : 1) - bias - M; /* a unit of the last place */
+        const int whole = (int)rint(ldexp(size, -last));
+        magnitude = whole + ((exponent > 0 ? exponent - 1 : 0) << M);
+        magnitude = magnitude > infinity ? infinity : magnitude;
+    }
+    ops_packed<E, M, FINITE> out;
+    out.bits = (decltype(out.bits))(magnitude | (signbit(x) ? 1 << (E + M) : 0));
+    return out;
+}
+
+/* The integer of an element. */
+template <class S> OPS_DEVICE int64_t ops_whole(S x)
+{
+    if constexpr (std::is_floating_point<decltype(ops_plain(x))>::value) {
+        return ops_long_of((double)ops_plain(x));
+    } else {
+        return (int64_t)ops_plain(x);
+    }
+}
+
+/* Stored x as an element of type C. The smaller integers take the low bits: of an int32 the signed
+ * ones of up to 32 bits, of an int64 the others. */
+template <class C> struct ops_into {
+    template <class S> OPS_DEVICE C of(S x)
+    {
+        if constexpr (std::is_floating_point<C>::value) {
+            return (C)ops_plain(x);
+        } else if constexpr (std::is_signed<C>::value && sizeof(C) <= 4 &&
+                             std::is_floating_point<decltype(ops_plain(x))>::value) {
+            return (C)ops_int_of((double)ops_plain(x));
+        } else {
+            return (C)ops_whole(x);
+        }
+    }
+};
+
+template <int E, int M, bool FINITE> struct ops_into<ops_packed<E, M, FINITE>> {
+    template <class S> OPS_DEVICE ops_packed<E, M, FINITE> of(S x)
+    {
+        return ops_packed_of<E, M, FINITE>((double)ops_plain(x));
+    }
 };
 
 template <> struct ops_into<__nv_bfloat16> {
@@ -63,102 +126,72 @@ template <> struct ops_into<__half> {
     OPS_DEVICE __half of(uint8_t x) { return __float2half_rn((float)x); }
 };
 
-template <> struct ops_into<int64_t> {
-    OPS_DEVICE int64_t of(double x) { return ops_long_of(x); }
-    OPS_DEVICE int64_t of(float x) { return ops_long_of((double)x); }
-    OPS_DEVICE int64_t of(__nv_bfloat16 x) { return ops_long_of((double)__bfloat162float(x)); }
-    OPS_DEVICE int64_t of(__half x) { return ops_long_of((double)__half2float(x)); }
-    OPS_DEVICE int64_t of(int64_t x) { return x; }
-    OPS_DEVICE int64_t of(int32_t x) { return x; }
-    OPS_DEVICE int64_t of(int16_t x) { return x; }
-    OPS_DEVICE int64_t of(int8_t x) { return x; }
-    OPS_DEVICE int64_t of(uint8_t x) { return x; }
-    OPS_DEVICE int64_t of(bool x) { return x; }
-};
-
-template <> struct ops_into<int32_t> {
-    OPS_DEVICE int32_t of(double x) { return ops_int_of(x); }
-    OPS_DEVICE int32_t of(float x) { return ops_int_of((double)x); }
-    OPS_DEVICE int32_t of(__nv_bfloat16 x) { return ops_int_of((double)__bfloat162float(x)); }
-    OPS_DEVICE int32_t of(__half x) { return ops_int_of((double)__half2float(x)); }
-    OPS_DEVICE int32_t of(int64_t x) { return (int32_t)x; }
-    OPS_DEVICE int32_t of(int32_t x) { return x; }
-    OPS_DEVICE int32_t of(int16_t x) { return x; }
-    OPS_DEVICE int32_t of(int8_t x) { return x; }
-    OPS_DEVICE int32_t of(uint8_t x) { return x; }
-    OPS_DEVICE int32_t of(bool x) { return x; }
-};
-
-/* The smaller integers take the low bits: of int32 (i16, i8) or int64 (u8). */
-template <> struct ops_into<int16_t> {
-    template <class S> OPS_DEVICE int16_t of(S x) { return (int16_t)ops_into<int32_t>::of(x); }
-};
-
-template <> struct ops_into<int8_t> {
-    template <class S> OPS_DEVICE int8_t of(S x) { return (int8_t)ops_into<int32_t>::of(x); }
-};
-
 template <> struct ops_into<bool> {
-    template <class S> OPS_DEVICE bool of(S x) { return x != (S)0; }
+    template <class S> OPS_DEVICE bool of(S x) { return ops_plain(x) != 0; }
 };
 
-/* uint8_t is the element type of bool as well as a storage dtype. A store of an element uses
- * ops_stored_u8; of() is for reading a bool or a truth value. */
+/* uint8_t is the element type of bool as well as a storage dtype: of() reads a truth value, and
+ * ops_store_any stores by ops_whole. */
 template <> struct ops_into<uint8_t> {
-    template <class S> OPS_DEVICE uint8_t of(S x) { return ops_into<double>::of(x) != 0.0; }
-    OPS_DEVICE uint8_t of(int64_t x) { return x != 0; }
-    OPS_DEVICE uint8_t of(int32_t x) { return x != 0; }
-    OPS_DEVICE uint8_t of(bool x) { return x; }
+    template <class S> OPS_DEVICE uint8_t of(S x) { return ops_plain(x) != 0; }
 };
 
-OPS_DEVICE uint8_t ops_stored_u8(double x) { return (uint8_t)ops_long_of(x); }
-OPS_DEVICE uint8_t ops_stored_u8(float x) { return (uint8_t)ops_long_of((double)x); }
-OPS_DEVICE uint8_t ops_stored_u8(int64_t x) { return (uint8_t)x; }
-OPS_DEVICE uint8_t ops_stored_u8(int32_t x) { return (uint8_t)x; }
-OPS_DEVICE uint8_t ops_stored_u8(uint8_t x) { return x; }
+/* How an element of each category stands in memory, and how it gets there. */
+#define OPS_STORED_FLOAT(type) type
+#define OPS_STORED_INT(type) type
+#define OPS_STORED_UINT(type) type
+#define OPS_STORED_BOOL(type) bool
+#define OPS_STORE_FLOAT(type, x) ops_into<type>::of(x)
+#define OPS_STORE_INT(type, x) ops_into<type>::of(x)
+#define OPS_STORE_UINT(type, x) (type)ops_whole(x)
+#define OPS_STORE_BOOL(type, x) ops_into<bool>::of(x)
 
-/* One element of any storage dtype; not inlined, since ten conversions would swell every kernel. */
+/* One element of any storage dtype; not inlined, since all conversions would swell every kernel. */
 template <class C> static __device__ __noinline__ C ops_load_any(const char *p, int dtype)
 {
+#define OPS_NATIVE(_, NAME, code, type, category)                                                  \
+    case OPS_##NAME: return ops_into<C>::of(*(const OPS_STORED_##category(type) *)p);
+#define OPS_PACKED(NAME, code, type, e, m, finite)                                                 \
+    case OPS_##NAME: return ops_into<C>::of(*(const ops_float_of<e, m, finite>::stored *)p);
     switch (dtype) {
-    case OPS_F64: return ops_into<C>::of(*(const double *)p);
-    case OPS_F32: return ops_into<C>::of(*(const float *)p);
-    case OPS_BF16: return ops_into<C>::of(*(const __nv_bfloat16 *)p);
-    case OPS_F16: return ops_into<C>::of(*(const __half *)p);
-    case OPS_I64: return ops_into<C>::of(*(const int64_t *)p);
-    case OPS_I32: return ops_into<C>::of(*(const int32_t *)p);
-    case OPS_I16: return ops_into<C>::of(*(const int16_t *)p);
-    case OPS_I8: return ops_into<C>::of(*(const int8_t *)p);
-    case OPS_U8: return ops_into<C>::of(*(const uint8_t *)p);
-    default: return ops_into<C>::of(*(const bool *)p);
+        OPS_FOR_EACH_NATIVE(OPS_NATIVE, )
+        OPS_FOR_EACH_PACKED(OPS_PACKED)
     }
+#undef OPS_NATIVE
+#undef OPS_PACKED
+    return C();
 }
 
 template <class C> static __device__ __noinline__ void ops_store_any(char *p, int dtype, C x)
 {
-    switch (dtype) {
-    case OPS_F64: *(double *)p = ops_into<double>::of(x); break;
-    case OPS_F32: *(float *)p = ops_into<float>::of(x); break;
-    case OPS_BF16: *(__nv_bfloat16 *)p = ops_into<__nv_bfloat16>::of(x); break;
-    case OPS_F16: *(__half *)p = ops_into<__half>::of(x); break;
-    case OPS_I64: *(int64_t *)p = ops_into<int64_t>::of(x); break;
-    case OPS_I32: *(int32_t *)p = ops_into<int32_t>::of(x); break;
-    case OPS_I16: *(int16_t *)p = ops_into<int16_t>::of(x); break;
-    case OPS_I8: *(int8_t *)p = ops_into<int8_t>::of(x); break;
-    case OPS_U8: *(uint8_t *)p = ops_stored_u8(x); break;
-    default: *(bool *)p = ops_into<bool>::of(x); break;
+#define OPS_NATIVE(_, NAME, code, type, category)                                                  \
+    case OPS_##NAME:                                                                               \
+        *(OPS_STORED_##category(type) *)p = OPS_STORE_##category(type, x);                         \
+        break;
+#define OPS_PACKED(NAME, code, type, e, m, finite)                                                 \
+    case OPS_##NAME: {                                                                             \
+        typedef ops_float_of<e, m, finite>::stored packed;                                           \
+        *(packed *)p = ops_into<packed>::of(x);                                                    \
+        break;                                                                                     \
     }
+    switch (dtype) {
+        OPS_FOR_EACH_NATIVE(OPS_NATIVE, )
+        OPS_FOR_EACH_PACKED(OPS_PACKED)
+    }
+#undef OPS_NATIVE
+#undef OPS_PACKED
 }
 
 /* Storage dtypes of the types; -1 for none. */
 template <class S> struct ops_storage_of { enum { DTYPE = -1 }; };
-template <> struct ops_storage_of<double> { enum { DTYPE = OPS_F64 }; };
-template <> struct ops_storage_of<float> { enum { DTYPE = OPS_F32 }; };
-template <> struct ops_storage_of<__nv_bfloat16> { enum { DTYPE = OPS_BF16 }; };
-template <> struct ops_storage_of<__half> { enum { DTYPE = OPS_F16 }; };
-template <> struct ops_storage_of<int64_t> { enum { DTYPE = OPS_I64 }; };
-template <> struct ops_storage_of<int32_t> { enum { DTYPE = OPS_I32 }; };
-template <> struct ops_storage_of<bool> { enum { DTYPE = OPS_BOOL }; };
+#define OPS_NATIVE(_, NAME, code, type, category)                                                  \
+    template <> struct ops_storage_of<OPS_STORED_##category(type)> { enum { DTYPE = OPS_##NAME }; };
+#define OPS_PACKED(NAME, code, type, e, m, finite)                                                 \
+    template <> struct ops_storage_of<ops_float_of<e, m, finite>::stored> { enum { DTYPE = OPS_##NAME }; };
+OPS_FOR_EACH_NATIVE(OPS_NATIVE, )
+OPS_FOR_EACH_PACKED(OPS_PACKED)
+#undef OPS_NATIVE
+#undef OPS_PACKED
 
 /* n storage elements that move as one: a load or store of up to 16 bytes. */
 template <class S, int V> struct alignas(V * sizeof(S) < 16 ? V * sizeof(S) : 16) ops_vector {
