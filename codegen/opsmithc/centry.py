@@ -266,7 +266,8 @@ def function(derived: Derived, dims: tuple[str, ...] = ()) -> tuple[list[str], l
     if tensors:
         lines += [
             f"ops_tensor *in[] = {{{', '.join(tensors)}}};",
-            f"if (ops_check_operands(in, {len(tensors)}) || ops_check_views(in, {len(tensors)}, record)) {{",  # noqa: E501
+            f'if (ops_check_operands("{op.name}", in, {len(tensors)}) || '
+            f"ops_check_views(in, {len(tensors)}, record)) {{",
             "    return 0.0;",
             "}",
         ]
@@ -275,8 +276,9 @@ def function(derived: Derived, dims: tuple[str, ...] = ()) -> tuple[list[str], l
         lines += [f'if (ops_host_only("{op.name}", in, {len(tensors)})) {{', "    return 0.0;", "}"]
     for p in op.schema.params:
         if p.type.base == "Tensor" and p.type.is_list:
+            given = f"in, {len(tensors)}" if tensors else "NULL, 0"
             lines += [
-                f"if (ops_check_list(h_{p.name}, n_{p.name}, record)) {{",
+                f'if (ops_check_list("{op.name}", {given}, h_{p.name}, n_{p.name}, record)) {{',
                 "    return 0.0;",
                 "}",
             ]

@@ -205,7 +205,12 @@ def operand(v: Any) -> tuple[float, int, int]:
 
 
 def tensors(v: Any) -> tuple[Any, int]:
-    """Tensor[] as a double array and a count."""
+    """Tensor[] as a double array and a count.
+
+    Only of lists and tuples: the handles of what another iterable makes would outlive it.
+    """
+    if v.__class__ is not list and v.__class__ is not tuple:
+        raise TypeError(f"expected a list or a tuple of tensors, not {type(v).__name__}")
     a = array("d", [t._h for t in v])
     return ffi.from_buffer("double[]", a), len(a)
 
@@ -340,15 +345,17 @@ def _convert(fn: str, param: str, kind: str, position: int, v: Any) -> tuple[Any
             return number(v), True
         raise TypeError(fail)
     if base == "Tensor[]":
-        if isinstance(v, Tensor) or not hasattr(v, "__iter__"):
+        if not isinstance(v, (list, tuple)):
             raise TypeError(fail)
+        exact = type(v) is list or type(v) is tuple
+        v = v if exact else list(v)
         items = [t if isinstance(t, Tensor) else None for t in v]
         for k, t in enumerate(items):
             if t is None:
                 raise TypeError(
                     f"expected Tensor as element {k} in argument '{param}', but got {_kind(v[k])}"
                 )
-        return items, not isinstance(v, (list, tuple))
+        return items, not exact
     if base in ("int", "float", "bool", "Scalar"):
         if isinstance(v, Tensor) or (is_number(v) and type(v) not in (int, float, bool)):
             v = v.item()
@@ -784,6 +791,10 @@ def write_out(out: Any, result: Any) -> Any:
         raise RuntimeError(
             "functions with out=... arguments don't support automatic differentiation, but one of the arguments "  # noqa: E501
             "requires grad."
+        )
+    if result.device != out.device:
+        raise RuntimeError(
+            f"Expected out tensor to have device {result.device}, but got {out.device} instead"
         )
     have, want = result.dtype, out.dtype
     if have is not want and (

@@ -18,7 +18,7 @@ int ops_accumulate_choose(const char *name, int rule, int input_class, unsigned 
                           int asked, ops_accumulate_dtypes *t);
 /* The input, or a copy of it rounded to the asked dtype; null with an error set. */
 ops_tensor *ops_accumulate_source(ops_tensor *input, int asked, const ops_accumulate_dtypes *t);
-int ops_accumulate_check(const char *name, ops_tensor *dst, int result, int ndim,
+int ops_accumulate_check(const char *name, ops_tensor *dst, int device, int result, int ndim,
                          const int64_t *shape);
 /* dtype of an output of a class where common ones have dtype `common`. */
 int ops_accumulate_stored(int output_class, int common);

@@ -90,14 +90,38 @@ ops_tensor *ops_number_tensor(ops_number *n, int kind, double f, int64_t i)
 
 /* Checks shared by every family ---------------------------------------------------------------- */
 
-int ops_check_operands(ops_tensor *const *in, int n)
+static int mixed(const char *name, int a, int b)
 {
-    int flags = 0;
+    ops_fail(OPS_RUNTIME_ERROR,
+             "%s: Expected all tensors to be on the same device, but found at least two devices, "
+             "%s and %s!",
+             name, ops_devices[a]->name, ops_devices[b]->name);
+    return 0;
+}
+
+int ops_same_device(const char *name, ops_tensor *const *in, int n, int *device)
+{
+    for (int k = 0; k < n; ++k) {
+        if (in[k]->flags & (OPS_NUMBER | OPS_NONE)) {
+            continue;
+        }
+        if (*device < 0) {
+            *device = in[k]->device;
+        } else if (OPS_UNLIKELY(*device != in[k]->device)) {
+            return mixed(name, *device, in[k]->device);
+        }
+    }
+    return 1;
+}
+
+int ops_check_operands(const char *name, ops_tensor *const *in, int n)
+{
+    int flags = 0, device = -1;
     for (int k = 0; k < n; ++k) {
         flags |= in[k]->flags;
     }
     if (OPS_LIKELY(!((flags | OPS_ALWAYS) & ops_diverted))) {
-        return 0;
+        return !ops_same_device(name, in, n, &device);
     }
     ops_fail(OPS_SLOW_PATH, "slow path");
     return 1;
@@ -350,24 +374,19 @@ static int check_destination(const ops_pointwise_op *op, ops_tensor *dst, int nd
     return 1;
 }
 
+/* One device, or another one and 0-d tensors of the CPU, which pass for numbers. */
 static int check_devices(const char *name, ops_tensor *const *in, int n, int *device)
 {
     int found = -1;
     for (int k = 0; k < n; ++k) {
-        if (in[k]->flags & (OPS_NUMBER | OPS_NONE)) {
-            continue;
-        }
-        if (found < 0 || (found != in[k]->device && in[k]->ndim > 0 && found == OPS_CPU)) {
+        if (!(in[k]->flags & (OPS_NUMBER | OPS_NONE)) && (found < 0 || found == OPS_CPU)) {
             found = in[k]->device;
         }
     }
     for (int k = 0; k < n; ++k) {
-        if (!(in[k]->flags & (OPS_NUMBER | OPS_NONE)) && in[k]->device != found && in[k]->ndim > 0) {
-            ops_fail(OPS_RUNTIME_ERROR,
-                     "%s: Expected all tensors to be on the same device, but found at least two "
-                     "devices, %s and %s!", name, ops_devices[found]->name,
-                     ops_devices[in[k]->device]->name);
-            return 0;
+        if (!(in[k]->flags & (OPS_NUMBER | OPS_NONE)) && in[k]->device != found &&
+            !(in[k]->device == OPS_CPU && in[k]->ndim == 0)) {
+            return mixed(name, found, in[k]->device);
         }
     }
     *device = found < 0 ? OPS_CPU : found;
@@ -408,6 +427,12 @@ static double general(const ops_pointwise_op *op, ops_tensor *const *inputs, int
         }
     }
     if (dst != NULL) {
+        if (OPS_UNLIKELY(dst->device != device)) {
+            ops_fail(OPS_RUNTIME_ERROR,
+                     "%s: Expected out tensor to have device %s, but got %s instead", op->name,
+                     ops_devices[device]->name, ops_devices[dst->device]->name);
+            return 0.0;
+        }
         if (!check_destination(op, dst, plan.ndim, plan.shape, result, inplace) ||
             (made = separate(in, n, dst, copies)) < 0) {
             return 0.0;
@@ -567,6 +592,14 @@ double ops_pointwise_backward(const ops_pointwise_op *op, ops_tensor *const *inp
         in[k] = inputs[k]->flags & OPS_NONE ? g : inputs[k]; /* not read by what is wanted */
         present += in[k] != g;
     }
+    int device;
+    if (!check_devices(op->name, in, n, &device)) {
+        return 0.0;
+    }
+    if (OPS_UNLIKELY(device != g->device)) {
+        mixed(op->name, device, g->device);
+        return 0.0;
+    }
     ops_plan plan;
     plan.operands = 0;
     plan.ndim = ops_broadcast_shape(in, n, plan.shape);
@@ -659,6 +692,10 @@ int ops_tensor_copy(ops_tensor *to, const ops_tensor *from)
     memcpy(plan.shape, to->shape, sizeof(int64_t) * to->ndim);
     if (plan.numel == 0 || !ops_devices[to->device]->has_memory) {
         return 1;
+    }
+    if (OPS_UNLIKELY(!ops_devices[from->device]->has_memory)) {
+        ops_fail(OPS_NOT_IMPLEMENTED, "Cannot copy out of meta tensor; no data!");
+        return 0;
     }
     ops_plan_add(&plan, to, to->dtype, 1);
     ops_plan_add(&plan, from, from->dtype, 0);

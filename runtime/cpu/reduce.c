@@ -304,10 +304,15 @@ ops_tensor *ops_accumulate_source(ops_tensor *input, int asked, const ops_accumu
     return ops_tensor_dense(input, asked);
 }
 
-int ops_accumulate_check(const char *name, ops_tensor *dst, int result, int ndim,
+int ops_accumulate_check(const char *name, ops_tensor *dst, int device, int result, int ndim,
                          const int64_t *shape)
 {
     const int same = dst->ndim == ndim && !memcmp(dst->shape, shape, sizeof *shape * (size_t)ndim);
+    if (dst->device != device) {
+        ops_fail(OPS_RUNTIME_ERROR, "%s: Expected out tensor to have device %s, but got %s instead",
+                 name, ops_devices[device]->name, ops_devices[dst->device]->name);
+        return 0;
+    }
     if (dst->storage->readonly) {
         ops_fail(OPS_RUNTIME_ERROR, "%s: the output's memory is read-only", name);
         return 0;
@@ -412,7 +417,7 @@ double ops_reduce(const ops_reduce_op *op, ops_tensor *input, int record, uint64
 {
     uint64_t folded;
     ops_accumulate_dtypes t;
-    if (ops_check_operands(&input, 1) || ops_check_views(&input, 1, record) ||
+    if (ops_check_operands(op->name, &input, 1) || ops_check_views(&input, 1, record) ||
         !ops_resolve_dims(dims, input->ndim, &folded)) {
         return 0.0;
     }
@@ -437,7 +442,8 @@ double ops_reduce(const ops_reduce_op *op, ops_tensor *input, int record, uint64
              .dtype = source->dtype, .want = t.input};
     int64_t shape[OPS_MAX_NDIM];
     const int ndim = split_dims(&j, source, folded, keepdim, shape);
-    int made = dst == NULL || ops_accumulate_check(op->name, dst, t.result, ndim, shape);
+    int made = dst == NULL || ops_accumulate_check(op->name, dst, input->device, t.result, ndim,
+                                                   shape);
     for (int k = 0; made && k < op->outputs; ++k) {
         const int cls = op->output_class[k];
         out[k] = ops_accumulate_output(input, k == 0 ? dst : NULL,

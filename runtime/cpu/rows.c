@@ -602,18 +602,8 @@ static int common_of(const ops_rows_op *op, ops_tensor *const *in)
 static int device_of(const ops_rows_op *op, ops_tensor *const *in)
 {
     int device = -1;
-    for (int k = 0; k < op->inputs; ++k) {
-        if (in[k]->flags & OPS_NONE) {
-            continue;
-        }
-        if (device >= 0 && in[k]->device != device) {
-            ops_fail(OPS_RUNTIME_ERROR,
-                     "%s: Expected all tensors to be on the same device, but found at least two "
-                     "devices, %s and %s!",
-                     op->name, ops_devices[device]->name, ops_devices[in[k]->device]->name);
-            return -1;
-        }
-        device = in[k]->device;
+    if (!ops_same_device(op->name, in, op->inputs, &device)) {
+        return -1;
     }
     if (device == OPS_CUDA) {
         ops_fail(OPS_NOT_IMPLEMENTED, "%s() is not implemented on cuda yet", op->name);
@@ -627,7 +617,7 @@ double ops_rows(const ops_rows_op *op, ops_tensor *const *in, int record, uint64
 {
     space v;
     ops_tensor *out[4] = {NULL};
-    if (ops_check_operands(in, op->inputs) || ops_check_views(in, op->inputs, record)) {
+    if (ops_check_operands(op->name, in, op->inputs) || ops_check_views(in, op->inputs, record)) {
         return 0.0;
     }
     const int common = common_of(op, in), device = common < 0 ? -1 : device_of(op, in);

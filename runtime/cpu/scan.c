@@ -170,7 +170,7 @@ double ops_scan(const ops_scan_op *op, ops_tensor *input, int record, int64_t di
                 const ops_scalar *s, ops_tensor *dst)
 {
     ops_accumulate_dtypes t;
-    if (ops_check_operands(&input, 1) || ops_check_views(&input, 1, record)) {
+    if (ops_check_operands(op->name, &input, 1) || ops_check_views(&input, 1, record)) {
         return 0.0;
     }
     const int64_t reach = input->ndim > 0 ? input->ndim : 1; /* a scalar has a dim 0 to speak of */
@@ -189,7 +189,7 @@ double ops_scan(const ops_scan_op *op, ops_tensor *input, int record, int64_t di
         return 0.0;
     }
     if (dst != NULL &&
-        !ops_accumulate_check(op->name, dst, t.result, input->ndim, input->shape)) {
+        !ops_accumulate_check(op->name, dst, input->device, t.result, input->ndim, input->shape)) {
         return 0.0;
     }
     ops_tensor *source = ops_accumulate_source(input, dtype, &t), *out[4] = {NULL};

@@ -372,6 +372,10 @@ def _cotangent(t: Tensor, g: Tensor | None) -> Tensor:
             f"Mismatch in shape: grad_output[0] has a shape of {g.shape!r} and output[0] has a shape of "  # noqa: E501
             f"{t.shape!r}."
         )
+    if g.device != t.device:
+        raise RuntimeError(
+            f"Expected a gradient on device {t.device} for output[0], but got one on {g.device}."
+        )
     return g.to(t.dtype) if g.dtype is not t.dtype else g
 
 

@@ -38,11 +38,18 @@ static inline int ops_host_only_list(const char *name, const double *h, int64_t 
     return 0;
 }
 
-static inline int ops_check_list(const double *h, int64_t n, int record)
+/* A list's tensors and `in`, which were checked before, are to be of one device. */
+static inline int ops_check_list(const char *name, ops_tensor *const *in, int given, const double *h,
+                                 int64_t n, int record)
 {
+    int device = -1;
+    if (!ops_same_device(name, in, given, &device)) {
+        return 1;
+    }
     for (int64_t k = 0; k < n; ++k) {
         ops_tensor *t = ops_from_handle(h[k]);
-        if (ops_check_operands(&t, 1) || ops_check_views(&t, 1, record)) {
+        if (ops_check_operands(name, &t, 1) || ops_check_views(&t, 1, record) ||
+            !ops_same_device(name, &t, 1, &device)) {
             return 1;
         }
     }

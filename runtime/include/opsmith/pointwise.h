@@ -61,7 +61,10 @@ OPS_EXPORT ops_tensor *ops_number_tensor(ops_number *n, int kind, double f, int6
 OPS_EXPORT int ops_common_dtype(const char *name, ops_tensor *const *in, const uint8_t *input_class,
                                 int n);
 OPS_EXPORT int ops_apply_rule(int rule, int common);
-OPS_EXPORT int ops_check_operands(ops_tensor *const *in, int n); /* 0: plain; else status set */
+/* 0: plain tensors of one device; else the status is set. */
+OPS_EXPORT int ops_check_operands(const char *name, ops_tensor *const *in, int n);
+/* Are all on `*device` (any if it is negative, then it is set)? Else an error is set. */
+OPS_EXPORT int ops_same_device(const char *name, ops_tensor *const *in, int n, int *device);
 OPS_EXPORT int ops_check_views(ops_tensor *const *in, int n, int record);
 
 #endif
