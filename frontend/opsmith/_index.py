@@ -70,7 +70,12 @@ def getitem(self: Tensor, index: Any, int=int, slice=slice) -> Tensor:
         return f.slice(self, 0, index.start, index.stop, 1 if step is None else step)
     if kind is Tensor:
         h = index._h
-        if lib.ops_dtype(h) in POSITIONS and lib.ops_ndim(h) and lib.ops_ndim(self._h):
+        if (
+            lib.ops_dtype(h) in POSITIONS
+            and lib.ops_ndim(h)
+            and lib.ops_ndim(self._h)
+            and lib.ops_device(h) == lib.ops_device(self._h)
+        ):
             return f.index_get(self, (index,), (0,))
     elif index is None:
         return f.unsqueeze(self, 0)
@@ -195,7 +200,7 @@ def _item(i: Any, self: Tensor) -> Any:
             raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
         if i.ndim == 0 and code is not bool_ and code is not uint8 and not i.is_meta:
             return i.item()
-        return i
+        return i.to(self.device) if i.is_cpu and not self.is_cpu else i
     if isinstance(i, slice):
         return i
     if (

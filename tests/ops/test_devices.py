@@ -100,6 +100,12 @@ def test_everyday_calls(number: int) -> None:
         EVERYDAY[number](c, c.to("meta"))
 
 
+def test_indices_may_stand_on_the_cpu() -> None:
+    m = opsmith.ones(4, 3, device="meta")
+    assert m[opsmith.tensor([0, 2])].shape == m[[0, 2]].shape == (2, 3)
+    assert m[:, opsmith.tensor([0, 2])].shape == (4, 2)
+
+
 def test_numbers_may_stand_on_the_cpu() -> None:
     assert (opsmith.ones(3, device="meta") + opsmith.tensor(1.0)).is_meta
 

@@ -96,7 +96,8 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = [k for row in choose(range(input.shape[0]), r) for k in row]
     return f.reshape(
-        f.index_select(input, 0, tensor(rows, dtype=int64)), (-1, r) if rows else (0, r)
+        f.index_select(input, 0, tensor(rows, dtype=int64, device=input.device)),
+        (-1, r) if rows else (0, r),
     )
 
 

@@ -51,7 +51,7 @@ def _pad_dim(input: Tensor, dim: int, before: int, after: int, mode: str) -> Ten
         cut, kept = max(-before, 0), n - max(-before, 0) - max(-after, 0)
         before, after = max(before, 0), max(after, 0)
     at = [cut + _SOURCES[mode](k, kept) for k in range(-before, kept + after)]
-    return f.index_select(input, dim, tensor(at, dtype=int64))
+    return f.index_select(input, dim, tensor(at, dtype=int64, device=input.device))
 
 
 def _check(input: Tensor, dim: int, n: int, before: int, after: int, mode: str) -> None:

@@ -186,15 +186,16 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     if weights is not None and (weights.ndim != 1 or weights.shape != input.shape):
         raise RuntimeError("weights should be 1-d and have the same length as input")
     if input.numel() == 0:
-        return zeros(minlength, dtype=int64)
+        return zeros(minlength, dtype=int64, device=input.device)
     if f.amin(input).item() < 0:
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     size = max(minlength, int(f.amax(input).item()) + 1)
     if weights is None:
-        weights = zeros(input.numel(), dtype=int64) + 1
+        weights = zeros(input.numel(), dtype=int64, device=input.device) + 1
     elif not weights.dtype.is_floating_point or weights.dtype.itemsize < 4:
         weights = weights.to(float64)
-    return f.index_add(zeros(size, dtype=weights.dtype), 0, input.to(int64), weights)
+    empty = zeros(size, dtype=weights.dtype, device=input.device)
+    return f.index_add(empty, 0, input.to(int64), weights)
 
 
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
@@ -216,7 +217,8 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     x = masked_select(x, f.logical_and(f.ge(x, low), f.le(x, high)))
     at = f.floor(f.mul(f.sub(x, low), bins / (high - low))).to(int64)
     at = f.clamp_max(at, bins - 1)
-    return f.index_add(zeros(bins, dtype=input.dtype), 0, at, f.add(f.mul(x, 0), 1))
+    empty = zeros(bins, dtype=input.dtype, device=input.device)
+    return f.index_add(empty, 0, at, f.add(f.mul(x, 0), 1))
 
 
 def _type_name(t: Tensor) -> str:

@@ -254,7 +254,7 @@ def repeat_interleave(
     if isinstance(repeats, Tensor) and repeats.ndim == 0:
         repeats = repeats.item()
     if isinstance(repeats, (list, tuple)):
-        repeats = tensor(list(repeats), dtype=int64)
+        repeats = tensor(list(repeats), dtype=int64, device=input.device)
     n = input.shape[d]
     if not isinstance(repeats, Tensor):
         if repeats < 0:
@@ -283,7 +283,7 @@ def repeat_interleave(
 
     ends = f.cumsum(repeats, 0)
     total = int(ends[-1].item()) if n else 0
-    return f.index_select(input, d, f.search(ends, arange(total), True))
+    return f.index_select(input, d, f.search(ends, arange(total, device=input.device), True))
 
 
 # Turning -----------------------------------------------------------------------------------------

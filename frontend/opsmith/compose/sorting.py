@@ -97,7 +97,7 @@ def _quantile(
         if q.dtype is not input.dtype:
             raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
     else:
-        q = tensor(float(q), dtype=input.dtype)
+        q = tensor(float(q), dtype=input.dtype, device=input.device)
     if not q.is_meta and not all(0 <= v <= 1 for v in f.reshape(q.detach(), (-1,)).tolist()):
         found = "values must be in the range [0, 1]"
         if q.ndim == 0:
