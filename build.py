@@ -74,6 +74,7 @@ def run(options: argparse.Namespace, extra: list[str], clock: Clock) -> int:
             return python("-m", "opsmithc", "gen", *registry)
     check_compiler()
     jobs = ["--jobs", str(options.jobs)] if options.jobs else []
+    jobs += ["--isa", options.isa] if options.isa else []
     force = ["--force"] if options.force else []
     force += ["--cuda"] if options.cuda or getattr(options, "device", "cpu") == "cuda" else []
     # The lock is held only while sources and libraries change, not while tests run.
@@ -113,6 +114,7 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
             sub.add_argument("--registry", metavar="FILE", help="another registry than ops.yaml")
             sub.add_argument("--jobs", type=int, metavar="N", help="compile N files at a time")
             sub.add_argument("--force", action="store_true", help="compile all, changed or not")
+            sub.add_argument("--isa", metavar="SET", help="for CPUs: native, portable, ..")
             sub.add_argument("--cuda", action="store_true", help="CUDA kernels too, GPU or not")
         if name == "test":
             sub.usage = "build.py test [options] [-- pytest arguments]"

@@ -62,7 +62,7 @@ def build_wheel(
     metadata_directory: str | None = None,
 ) -> str:
     """Compile, then pack."""
-    compile_library()
+    compile_library(config_settings)
     return build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
 
 
@@ -72,13 +72,18 @@ def build_editable(
     metadata_directory: str | None = None,
 ) -> str:
     """Compile, then point at the tree; later builds need no new installation."""
-    compile_library()
+    compile_library(config_settings)
     return build_meta.build_editable(wheel_directory, config_settings, metadata_directory)
 
 
-def compile_library() -> None:
-    """Run build.py in this interpreter, which has been given all that it needs."""
-    subprocess.run([sys.executable, str(ROOT / "build.py"), "build", "--no-venv"], check=True)
+def compile_library(config_settings: Settings) -> None:
+    """Run build.py in this interpreter, which has been given all that it needs.
+
+    ``pip install . -C isa=portable`` compiles for many CPUs, as ``build.py --isa portable`` does.
+    """
+    isa = (config_settings or {}).get("isa")
+    options = ["--no-venv", *(["--isa", isa] if isa else [])]
+    subprocess.run([sys.executable, str(ROOT / "build.py"), "build", *options], check=True)
 
 
 class BuildPy(build_py):

@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         p.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
         p.add_argument("--force", action="store_true", help="start from nothing")
         p.add_argument("--quiet", action="store_true")
+        p.add_argument("--isa", help="native (default), portable, or a name that -march knows")
         p.add_argument("--cuda", action="store_true", help="the CUDA library too, GPU or not")
     p = verb("check", _check, "verify gradients and print errors (ULP) per op and dtype")
     p.add_argument("ops", nargs="*", help="only these ops")
@@ -81,6 +82,8 @@ def _build(args: argparse.Namespace, link: bool = True) -> int:
     from . import pipeline
 
     own = _registry(args)
+    if args.isa:
+        os.environ["OPSMITH_ISA"] = args.isa
     if args.force:
         import shutil
 

@@ -29,7 +29,7 @@ def report(file: Path, names: tuple[str, ...]) -> int:
     script = paths.ROOT / "benchmarks" / "accuracy.py"
     if (
         file != paths.OPS_YAML
-        or not (paths.GENERATED / "libopsmith.so").exists()
+        or not paths.runtime_library().exists()
         or not script.exists()
     ):
         return 0

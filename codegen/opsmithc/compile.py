@@ -14,9 +14,14 @@ import sys
 import sysconfig
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .emit import write
+
+if TYPE_CHECKING:
+    from .isa import Target
 
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
 # Never -ffast-math: it breaks NaN and infinity, and linking with it changes the whole process.
@@ -24,6 +29,7 @@ BASE = (
     "-std=gnu11", "-fPIC", "-fvisibility=hidden", "-fwrapv", "-fno-math-errno",
     "-fno-trapping-math", "-fno-plt",
 )  # fmt: skip
+FAMILIES = ("avx512", "avx2", "generic")  # of hand-shaped kernels
 KERNEL = ("-O3",)
 ENTRY = ("-O2",)
 
@@ -41,31 +47,16 @@ def compiler() -> str:
     raise CompileError(f"found none of {', '.join(names)}: install gcc, or set CC")
 
 
-def target_flags() -> tuple[str, ...]:
-    """Instruction set: this machine's, or what OPSMITH_MARCH names (e.g. x86-64-v3)."""
-    march = os.environ.get("OPSMITH_MARCH", "native")
-    flags = [f"-march={march}"]
-    if os.uname().machine == "x86_64" and (march != "native" or _has_avx512()):
-        flags.append("-mprefer-vector-width=512")
-    return tuple(flags)
-
-
-def _has_avx512() -> bool:
-    try:
-        return "avx512f" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return False
-
-
-def isa() -> str:
-    """The family of hand-shaped kernels to render: avx512, avx2 or generic."""
-    out = subprocess.run(
-        [compiler(), *target_flags(), "-dM", "-E", "-x", "c", os.devnull],
-        capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    if "__AVX512F__" in out and "__AVX512DQ__" in out and "__AVX512VL__" in out:
-        return "avx512"
-    return "avx2" if "__AVX2__" in out and "__FMA__" in out else "generic"
+@cache
+def macros(flags: Sequence[str]) -> frozenset[str]:
+    """What the C compiler predefines with these flags."""
+    done = subprocess.run(
+        [compiler(), *flags, "-dM", "-E", "-x", "c", os.devnull],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise CompileError(f"{compiler()} {' '.join(flags)}: {done.stderr.strip()}")
+    return frozenset(line.split()[1] for line in done.stdout.splitlines())
 
 
 # No fast math, as for C. -split-compile would help big files, but groups are small.
@@ -121,10 +112,14 @@ def cuda_command(compiler: str, arch: str, include: Iterable[Path]) -> str:
 
 @dataclass
 class Plan:
-    """Objects and libraries to make; becomes one build.ninja."""
+    """Objects and libraries to make, for each instruction set; becomes one build.ninja.
+
+    Sources in a folder named after a family of kernels (avx512, ...) are for sets of that family.
+    """
 
     folder: Path
     include: Sequence[Path]
+    targets: Sequence[Target]
     objects: list[tuple[Path, Path, str]] = field(default_factory=list)  # source, object, rule
     libraries: list[tuple[Path, list[Path], list[str]]] = field(default_factory=list)
 
@@ -158,12 +153,44 @@ class Plan:
             "",
         ]
 
+    def made(self, target: Target) -> list[Path]:
+        """The libraries for one instruction set."""
+        return [library.parent / target.folder / library.name for library, *_ in self.libraries]
+
+    def _builds(self, target: Target) -> list[str]:
+        """The statements for one instruction set."""
+        cuda = {made for _, made, rule in self.objects if rule == "cuda"}
+        stage = {library: made for (library, *_), made in zip(self.libraries, self.made(target))}
+
+        def place(path: Path) -> Path:
+            inside = target.folder and path not in cuda
+            return self.folder / target.folder / path.relative_to(self.folder) if inside else path
+
+        def foreign(path: Path) -> bool:
+            return path.parent.name in FAMILIES and path.parent.name != target.kernels
+
+        lines = []
+        for source, made, rule in self.objects:
+            if foreign(source) or (rule == "cuda" and target is not self.targets[0]):
+                continue
+            lines.append(f"build {place(made)}: {rule} {source}")
+            lines.append(f"  isa = {' '.join(target.flags)}")
+        for library, objects, options in self.libraries:
+            link = "cuda_link" if cuda & set(objects) else "link"
+            flags = [str(stage.get(Path(f), f)) for f in options]
+            order = [f for f in flags if f.startswith("/") and f.endswith(".so")]
+            implicit = f" | {' '.join(order)}" if order else ""
+            own = " ".join(str(place(o)) for o in objects if not foreign(o))
+            lines.append(f"build {stage[library]}: {link} {own}{implicit}")
+            lines.append(f"  flags = {' '.join(flags)}")
+        return lines
+
     def text(self) -> str:
         """The ninja file."""
         cc = compiler()
         include = " ".join(f"-I{p}" for p in self.include)
         python = f"-I{sysconfig.get_path('include')} -D_CFFI_NO_LIMITED_API"
-        base = " ".join((*BASE, *target_flags()))
+        base = " ".join(BASE)
         rules = {
             "kernel": " ".join((*KERNEL, *WARNINGS)),
             "entry": " ".join((*ENTRY, *WARNINGS)),
@@ -173,7 +200,7 @@ class Plan:
         for name, flags in rules.items():
             lines += [
                 f"rule {name}",
-                f"  command = {cc} $base {flags} -MMD -MF $out.d -c $in -o $out",
+                f"  command = {cc} $base $isa {flags} -MMD -MF $out.d -c $in -o $out",
                 "  depfile = $out.d",
                 "  deps = gcc",
                 "  description = $in",
@@ -187,15 +214,8 @@ class Plan:
             "",
         ]
         lines += self._cuda_rules()
-        cuda = {target for _, target, rule in self.objects if rule == "cuda"}
-        for source, target, rule in self.objects:
-            lines.append(f"build {target}: {rule} {source}")
-        for target, objects, options in self.libraries:
-            link = "cuda_link" if cuda & set(objects) else "link"
-            order = [f for f in options if f.startswith("/") and f.endswith(".so")]
-            implicit = f" | {' '.join(order)}" if order else ""
-            lines.append(f"build {target}: {link} {' '.join(map(str, objects))}{implicit}")
-            lines.append(f"  flags = {' '.join(options)}")
+        for target in self.targets:
+            lines += self._builds(target)
         return "\n".join([*lines, ""])
 
 
@@ -230,7 +250,18 @@ def run(plan: Plan, jobs: int, progress: bool = True, name: str = "build.ninja")
         bar.close()
     if code:
         raise CompileError("".join(tail[-60:]))
+    _prune(plan)
     return steps
+
+
+def _prune(plan: Plan) -> None:
+    """Remove libraries of earlier builds: larger registries, other instruction sets."""
+    made = {path for target in plan.targets for path in plan.made(target)}
+    for folder in {library.parent for library, *_ in plan.libraries}:
+        for left in set(folder.rglob("*.so")) - made:
+            left.unlink()
+            if left.parent != folder:
+                shutil.rmtree(left.parent)
 
 
 def run_python(arguments: Sequence[str], path: Sequence[Path]) -> int:

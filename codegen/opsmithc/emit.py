@@ -62,6 +62,9 @@ def install(stage: Path, folder: Path) -> None:
     """Bring ``folder`` to the state of ``stage``: a failed build never leaves it half new."""
     folder.mkdir(parents=True, exist_ok=True)
     made = {p.name for p in stage.iterdir() if p.is_file() and not p.name.endswith(".tmp")}
+    parts = {p.name for p in stage.iterdir() if p.is_dir() and any(p.glob("*.so"))}
+    for part in parts:  # libraries of one instruction set
+        install(stage / part, folder / part)
     for name in made:
         source, target = stage / name, folder / name
         new = source.stat()
@@ -75,3 +78,5 @@ def install(stage: Path, folder: Path) -> None:
     for left in folder.iterdir():  # shards of a larger registry
         if left.is_file() and left.name not in made and left.suffix in (".py", ".so"):
             left.unlink()
+        elif left.is_dir() and left.name not in parts and any(left.glob("*.so")):
+            shutil.rmtree(left)

@@ -23,6 +23,12 @@ FRONTEND = ROOT / "frontend" if IN_TREE else PACKAGE.parent
 GENERATED = FRONTEND / "opsmith" / "_generated"
 
 
+def runtime_library() -> Path:
+    """libopsmith.so as installed, of one instruction set: what links against it finds any."""
+    found = sorted(GENERATED.rglob("libopsmith.so"))
+    return found[0] if found else GENERATED / "libopsmith.so"
+
+
 def cache() -> Path:
     """Where a user's compiled registries are kept; ``$OPSMITH_CACHE`` says it otherwise."""
     root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")

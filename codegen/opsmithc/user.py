@@ -9,7 +9,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from . import __version__, compile, paths, pipeline
+from . import __version__, compile, isa, paths, pipeline
 from .errors import RegistryErrors
 
 
@@ -20,8 +20,9 @@ class UserRegistryError(ValueError):
 @cache
 def identity() -> str:
     """What a compiled registry depends on besides its text: version, flags, the bundled registry."""  # noqa: E501
+    cpu = " ".join(sorted(isa.cpu()))  # the cache may lie on a disk that machines share
     stamp = paths.OPS_YAML.stat()
-    return f"{__version__} {compile.target_flags()} {stamp.st_size} {stamp.st_mtime_ns}"
+    return f"{__version__} {isa.chosen()} {cpu} {stamp.st_size} {stamp.st_mtime_ns}"
 
 
 def show(source: Path | None, name: str, stage: str, dtype: str | None) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 import sys
 
+from . import _cpu
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
@@ -17,6 +19,11 @@ if not getattr(sys, "_is_gil_enabled", lambda: True)():
         "opsmith needs the interpreter lock: free-threaded Python is not supported yet"
     )
 
+try:
+    from . import _generated
+except ImportError as e:  # pragma: no cover - depends on the installation
+    raise ImportError(f"opsmith's libraries are not built ({e}); run: python3 build.py") from e
+_cpu.choose(_generated)
 try:
     from ._generated import _runtime
 except ImportError as e:  # pragma: no cover - depends on the installation

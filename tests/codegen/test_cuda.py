@@ -166,7 +166,7 @@ def test_the_library_exports_its_header_alone(library: Path) -> None:
 
 
 def test_it_loads_where_there_is_no_gpu(library: Path) -> None:
-    runtime = paths.GENERATED / "libopsmith.so"
+    runtime = paths.runtime_library()
     if not runtime.exists():
         pytest.skip("libopsmith.so is not built")
     ctypes.CDLL(str(runtime), mode=ctypes.RTLD_GLOBAL)

@@ -21,7 +21,7 @@ from opsmithc import __version__, paths
 PACK = """
 import sys
 import opsmith_build_backend as backend
-backend.compile_library = lambda: None
+backend.compile_library = lambda settings: None
 print(backend.build_wheel(sys.argv[1]))
 """
 TRAIN = """

@@ -30,7 +30,7 @@ NAMES = (
 
 
 def test_kernels_on_the_cpu(tmp_path: Path) -> None:
-    runtime = paths.GENERATED / "libopsmith.so"
+    runtime = paths.runtime_library()
     compiler = shutil.which("g++")
     if compiler is None or not runtime.exists():
         pytest.skip("needs g++ and a built opsmith")

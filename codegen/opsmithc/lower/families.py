@@ -64,14 +64,15 @@ def runtime_sources(work: Path) -> list[Path]:
     """C files of libopsmith.so: the runtime's and the rendered kernels that ops share."""
     sources = sorted((paths.RUNTIME / "cpu").glob("*.c"))
     sources += sorted((paths.RUNTIME / "cpu" / "overrides").glob("*.c"))
-    from ..compile import isa
+    from .. import isa
     from . import conv, gemm
 
     schedules = _schedules()
-    for context in gemm.gemm_contexts(schedules, isa()):
-        sources.append(_render(work, "c/gemm.c.j2", context, f"gemm_{context.dtype}"))
-    for file in conv.conv_contexts(schedules, isa()):
-        sources.append(_render(work, "c/conv.c.j2", file, f"conv_{file.dtype}"))
+    for shape in sorted({target.kernels for target in isa.targets(isa.chosen())}):
+        for context in gemm.gemm_contexts(schedules, shape):
+            sources.append(_render(work, "c/gemm.c.j2", context, f"{shape}/gemm_{context.dtype}"))
+        for file in conv.conv_contexts(schedules, shape):
+            sources.append(_render(work, "c/conv.c.j2", file, f"{shape}/conv_{file.dtype}"))
     return sources
 
 
