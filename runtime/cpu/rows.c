@@ -2,11 +2,11 @@
  * them, and hands them to a kernel; sums what a parameter of a position receives from all rows. */
 #include <stdlib.h>
 
+#include "opsmith/backend.h"
 #include "opsmith/convert.h"
 #include "opsmith/entry.h"
 #include "opsmith/iterate.h"
 #include "opsmith/parallel.h"
-#include "opsmith/rows.h"
 
 enum {
     GIL_LIMIT = 32768,    /* elements above which the interpreter lock is released */
@@ -16,11 +16,6 @@ enum {
     PART = 65536,         /* elements that share a partial sum of a column output */
     MOST_PARTS = 32,
 };
-
-typedef struct axis {
-    int64_t size;
-    int64_t stride[OPS_MAX_OPERANDS]; /* bytes, by operand */
-} axis;
 
 typedef struct operand {
     char *data;
@@ -38,7 +33,7 @@ typedef struct job {
     const ops_scalar *s;
     int operands, compute;
     int row_axes, kept_axes;
-    axis row[OPS_MAX_NDIM], kept[OPS_MAX_NDIM];
+    ops_rows_axis row[OPS_MAX_NDIM], kept[OPS_MAX_NDIM];
     operand at[OPS_MAX_OPERANDS];
     int64_t rows, n, tile;
     int columnwise;     /* rows lie side by side in memory */
@@ -67,7 +62,7 @@ static int64_t round_up(int64_t bytes)
 /* Geometry ------------------------------------------------------------------------------------- */
 
 /* Merge neighbouring axes where every operand steps through both as through one. */
-static int merge(axis *axes, int count, int operands)
+static int merge(ops_rows_axis *axes, int count, int operands)
 {
     int made = 0;
     for (int k = 0; k < count; ++k) {
@@ -88,7 +83,7 @@ static int merge(axis *axes, int count, int operands)
     return made;
 }
 
-static int64_t locate(const axis *axes, int count, int operand, int64_t index)
+static int64_t locate(const ops_rows_axis *axes, int count, int operand, int64_t index)
 {
     int64_t offset = 0;
     for (int k = count - 1; k >= 0; --k) {
@@ -98,12 +93,12 @@ static int64_t locate(const axis *axes, int count, int operand, int64_t index)
     return offset;
 }
 
-static int64_t inner_size(const axis *axes, int count)
+static int64_t inner_size(const ops_rows_axis *axes, int count)
 {
     return count > 0 ? axes[count - 1].size : 1;
 }
 
-static int64_t inner_stride(const axis *axes, int count, int operand)
+static int64_t inner_stride(const ops_rows_axis *axes, int count, int operand)
 {
     return count > 0 ? axes[count - 1].stride[operand] : 0;
 }
@@ -464,7 +459,7 @@ static int add_operand(job *j, const space *v, int k, const ops_tensor *t, int l
         } else if (d >= lead) {
             stride = t->shape[d - lead] == 1 ? 0 : t->stride[d - lead] * size;
         }
-        axis *a = is_along(v, d) ? &j->row[along++] : &j->kept[kept++];
+        ops_rows_axis *a = is_along(v, d) ? &j->row[along++] : &j->kept[kept++];
         a->size = v->shape[d];
         a->stride[k] = stride;
     }
@@ -526,6 +521,30 @@ static int element_dtype(int cls, int compute)
            : compute == 0 ? OPS_F64 : OPS_F32;
 }
 
+/* Another device's kernels do it. */
+static int hand_over(const job *j, int variant, const ops_backend *backend)
+{
+    ops_rows_operand at[OPS_MAX_OPERANDS];
+    for (int k = 0; k < j->operands; ++k) {
+        const operand *o = &j->at[k];
+        at[k] = (ops_rows_operand){o->data, (uint8_t)o->dtype, (uint8_t)o->want, (uint8_t)o->layout};
+    }
+    const ops_rows_work work = {
+        .compute = j->compute == 0 ? OPS_C_F64 : OPS_C_F32,
+        .variant = variant,
+        .operands = j->operands,
+        .row_axes = j->row_axes,
+        .kept_axes = j->kept_axes,
+        .rows = j->rows,
+        .n = j->n,
+        .row = j->row,
+        .kept = j->kept,
+        .at = at,
+        .s = j->s,
+    };
+    return backend->rows(j->op, &work);
+}
+
 /* Run on tensors that are ready; null outputs are not wanted. */
 static int execute(const ops_rows_op *op, ops_tensor *const *in, ops_tensor *const *out,
                    const space *v, int common, const ops_scalar *s)
@@ -570,13 +589,20 @@ static int execute(const ops_rows_op *op, ops_tensor *const *in, ops_tensor *con
             }
         }
     }
+    const ops_backend *backend = ops_backend_of(device);
     if (!ops_devices[device]->has_memory || v->rows == 0) {
+        int done = 1;
         for (int k = 0; k < op->outputs && ops_devices[device]->has_memory; ++k) {
             if (out[k] != NULL && out[k]->numel > 0) {
-                memset(out[k]->data, 0, (size_t)(out[k]->numel * ops_itemsize(out[k])));
+                const int64_t bytes = out[k]->numel * ops_itemsize(out[k]);
+                if (backend != NULL) {
+                    done &= backend->zero(out[k]->data, bytes);
+                } else {
+                    memset(out[k]->data, 0, (size_t)bytes);
+                }
             }
         }
-        return 1;
+        return done;
     }
     int along = 0;
     for (int d = 0; d < v->ndim; ++d) {
@@ -584,7 +610,7 @@ static int execute(const ops_rows_op *op, ops_tensor *const *in, ops_tensor *con
     }
     j.row_axes = merge(j.row, along, j.operands);
     j.kept_axes = merge(j.kept, v->ndim - along, j.operands);
-    return run(&j);
+    return OPS_UNLIKELY(backend != NULL) ? hand_over(&j, variant, backend) : run(&j);
 }
 
 /* Entries -------------------------------------------------------------------------------------- */
@@ -603,10 +629,6 @@ static int device_of(const ops_rows_op *op, ops_tensor *const *in)
 {
     int device = -1;
     if (!ops_same_device(op->name, in, op->inputs, &device)) {
-        return -1;
-    }
-    if (device == OPS_CUDA) {
-        ops_fail(OPS_NOT_IMPLEMENTED, "%s() is not implemented on cuda yet", op->name);
         return -1;
     }
     return device;

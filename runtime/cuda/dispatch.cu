@@ -89,14 +89,24 @@ static int run_reduce(const ops_reduce_op *op, const ops_reduce_work *work)
     return ops_cuda_launched(found->reduce[work->compute](work, ops_cuda_stream), op->name);
 }
 
+static int run_rows(const ops_rows_op *op, const ops_rows_work *work)
+{
+    const ops_launcher *found = find(op->name, op->key);
+    if (found == NULL) {
+        return 0;
+    }
+    const ops_rows_launcher launch = found->rows[2 * work->variant + work->compute];
+    return ops_cuda_launched(launch(work, ops_cuda_stream), op->name);
+}
+
 static void *find_function(const char *name, const char *key)
 {
     const ops_launcher *found = find(name, key);
     return found == NULL ? NULL : found->function;
 }
 
-const ops_backend ops_cuda_backend = {run_pointwise, run_reduce, ops_cuda_copy, ops_cuda_zero,
-                                      find_function};
+const ops_backend ops_cuda_backend = {run_pointwise, run_reduce, run_rows, ops_cuda_copy,
+                                      ops_cuda_zero, find_function};
 
 #pragma GCC visibility push(default)
 

@@ -10,6 +10,9 @@
 #include <string.h>
 #include <type_traits>
 
+/* Small functions of the C headers that kernels call too. */
+#define OPS_ON_DEVICE static __host__ __device__ inline
+
 extern "C" {
 #include "opsmith/backend.h"
 #include "opsmith/convert.h"

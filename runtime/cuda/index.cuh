@@ -2,8 +2,6 @@
 #ifndef OPSMITH_CUDA_INDEX_CUH
 #define OPSMITH_CUDA_INDEX_CUH
 
-#define OPS_ON_DEVICE static __host__ __device__ inline
-
 #include "launch.cuh"
 #include "math.cuh"
 

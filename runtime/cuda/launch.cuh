@@ -8,10 +8,12 @@
 typedef cudaError_t (*ops_pointwise_launcher)(const ops_plan *plan, const ops_scalar *s,
                                               cudaStream_t stream);
 typedef cudaError_t (*ops_reduce_launcher)(const ops_reduce_work *work, cudaStream_t stream);
+typedef cudaError_t (*ops_rows_launcher)(const ops_rows_work *work, cudaStream_t stream);
 
 typedef union ops_launcher {
     ops_pointwise_launcher pointwise[OPS_COMPUTE_COUNT];
     ops_reduce_launcher reduce[OPS_COMPUTE_COUNT];
+    ops_rows_launcher rows[2 << OPS_ROWS_VARIANTS]; /* f64 and f32, for every set of absent operands */
     void *function;
 } ops_launcher;
 

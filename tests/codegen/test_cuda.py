@@ -23,16 +23,17 @@ from jinja2 import meta
 from opsmithc import compile, dtype_text, emit, paths, pipeline
 from opsmithc.backends import cpu, cuda
 from opsmithc.derive.op import Derived
+from opsmithc.derive.rows import Rows
 from opsmithc.dtypes import COMPUTE
 from opsmithc.opdef import Index, Out, Reduce
 
 RUNTIME = paths.RUNTIME / "cuda"
 INCLUDE = (paths.RUNTIME / "include", RUNTIME)
 # A few of every kind: classes of operands, several outputs, masks, random numbers, positions, tuple
-# states, scalars, moved and computed elements, checks, windows, products, scatters.
+# states, scalars, moved and computed elements, checks, windows, products, scatters, rows.
 NAMES = (
     "add", "where", "eq", "sigmoid", "normal_like", "sum", "any", "max_dim", "norm_p", "gather",
-    "scatter_add", "max_pool2d", "conv2d", "mm",
+    "scatter_add", "max_pool2d", "conv2d", "mm", "softmax", "layer_norm_rows", "nll_rows",
 )  # fmt: skip
 
 
@@ -45,7 +46,7 @@ def registry() -> tuple[Derived, ...]:
 def chosen() -> tuple[Derived, ...]:
     """The named ops that the registry has, and enough others for every family to be there."""
     found = [d for d in registry() if d.op.name in NAMES]
-    for kind in (Out, Reduce, Index):
+    for kind in (Out, Reduce, Index, Rows):
         if not any(isinstance(d.op.meaning, kind) for d in found):
             found += [d for d in registry() if isinstance(d.op.meaning, kind)][:3]
     return tuple(found)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import keyword
 import os
 import zlib
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,9 @@ from opsmithc.derive.op import Derived
 from opsmithc.dtypes import TABLE, DType
 from opsmithc.opdef import OpDef
 
+from .cuda_compare import cotangent, layouts, moved, same
+
 pytestmark = pytest.mark.gpu
-# Both sides round their own functions: a few units in the last place of the dtype.
-TOLERANCE = {"f64": 1e-11, "f32": 2e-5, "f16": 2e-3, "bf16": 1.6e-2}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,19 +57,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("derived", registry(), ids=lambda d: d.op.name)
 
 
-def layouts(t: Any) -> Iterator[Any]:
-    """The tensor, and the same values with other strides and at odd places of memory."""
-    yield t
-    if t.dim() == 0:
-        return
-    room = opsmith.zeros(*t.shape[:-1], 2 * t.shape[-1] + 1, dtype=t.dtype)
-    strided = room[..., 1::2]
-    strided.copy_(t)
-    yield strided
-    if t.dim() > 1:
-        yield t.transpose(0, -1).contiguous().transpose(0, -1)
-
-
 def arguments(case: samples.Case) -> dict[str, Any]:
     found = {}
     for name, v in case.args.items():
@@ -91,22 +77,6 @@ def call(op: OpDef, args: dict[str, Any]) -> tuple[Any, ...]:
     }  # fmt: skip
     got = getattr(_functions, op.name)(*positional, **named)
     return tuple(got) if isinstance(got, tuple | list) else (got,)
-
-
-def moved(args: dict[str, Any]) -> dict[str, Any]:
-    return {k: v.to("cuda") if isinstance(v, opsmith.Tensor) else v for k, v in args.items()}
-
-
-def same(got: Any, expected: Any, what: str) -> None:
-    assert got.device.type == "cuda", what
-    back = got.to("cpu")
-    assert back.dtype == expected.dtype, f"{what}: {back.dtype}, the CPU has {expected.dtype}"
-    assert tuple(back.shape) == tuple(expected.shape), what
-    a, b = (x.to(opsmith.float64).numpy() for x in (back, expected))
-    code = next(d.code for d in TABLE if str(expected.dtype).endswith(f".{d.name}"))
-    tolerance = TOLERANCE.get(code, 0.0)
-    scale = np.max(np.abs(b[np.isfinite(b)]), initial=0.0)
-    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * scale * 0.1, err_msg=what)
 
 
 @pytest.mark.parametrize("dtype", TABLE, ids=lambda t: t.code)
@@ -152,8 +122,8 @@ def test_backward(derived: Derived, code: str) -> None:
                 outputs = [t for t in call(derived.op, args) if t.requires_grad]
                 if not outputs:
                     break
-                for t in outputs:
-                    t.backward(opsmith.ones_like(t) * 0.75, retain_graph=True)
+                for k, t in enumerate(outputs):
+                    t.backward(cotangent(t, k, where), retain_graph=True)
             except NotImplementedError as e:
                 if where == "cuda":
                     pytest.xfail(str(e))

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from opsmithc import boundary, dtype_text, paths, pipeline
+from opsmithc.derive.rows import Rows
 from opsmithc.opdef import Index, Out, Reduce
 
 HERE = Path(__file__).resolve().parent
@@ -38,8 +39,8 @@ def test_kernels_on_the_cpu(tmp_path: Path) -> None:
     stems = tuple(f"{n}_adjoint" for n in NAMES)
     kept = [
         d for d in derived
-        if isinstance(d.op.meaning, Out | Reduce | Index)
-        and (d.op.name in NAMES or d.op.name.startswith(stems))
+        if isinstance(d.op.meaning, Out | Reduce | Index | Rows)
+        and (isinstance(d.op.meaning, Rows) or d.op.name in NAMES or d.op.name.startswith(stems))
     ]  # fmt: skip
     sources = pipeline.emit_cuda(kept, tmp_path)
     dtype_text.write(tmp_path)
@@ -73,7 +74,7 @@ def test_kernels_on_the_cpu(tmp_path: Path) -> None:
     env = dict(os.environ, CUDA_ON_HOST=str(module), PYTHONPATH=os.pathsep.join(path))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "plugin", "-p", "no:cacheprovider",
-         "-m", "gpu", str(HERE / "test_cuda_device.py")],
+         "-m", "gpu and not full", *(str(HERE / f"test_cuda_{n}.py") for n in ("device", "rows"))],
         env=env, capture_output=True, text=True, check=False, cwd=paths.ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

@@ -14,35 +14,18 @@ from typing import Any
 
 from .. import compile
 from ..derive.op import Derived
+from ..derive.rows import Rows
 from ..dtypes import BY_CODE, COMPUTE
 from ..formula import names
-from ..ir import BOOL, COMMON, LONG, AccumulateKernel, Arg, PointwiseKernel, key
+from ..ir import BOOL, LONG, AccumulateKernel, PointwiseKernel, key
 from ..lower import accumulate, pointwise
 from ..lower.family import family_of
 from ..opdef import Index, Out, Reduce
 from . import Backend
 from .ctext import Printer
 from .cuda_index import IndexCuda, Launcher, index_context
-
-CLASS = {COMMON: "ops_common", BOOL: "ops_bool", LONG: "ops_long"}
-# Storage types that get kernels of their own; all others go through the conversions of ops_any.
-STORAGE = {
-    "f64": ("double",),
-    "f32": ("float", "__nv_bfloat16", "__half"),
-    "i64": ("int64_t",),
-    "i32": ("int32_t",),
-    "b8": ("bool",),
-}
-ELEMENT = {BOOL: "uint8_t", LONG: "int64_t"}
-
-
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """A number the kernel reads: a member of the functor."""
-
-    ctype: str
-    name: str
-    value: str
+from .cuda_rows import rows_context
+from .cuda_text import CLASS, STORAGE, Launchers, Scalar, element
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +49,6 @@ class Functor:
     params: tuple[str, ...]
     values: tuple[Value, ...]
     masked: bool  # outputs may be unwanted
-
-
-@dataclass(frozen=True, slots=True)
-class Launchers:
-    """The row of one descriptor in the table: launchers by compute dtype."""
-
-    symbol: str
-    key: str
-    launchers: tuple[str, ...]
 
 
 Row = Launchers | Launcher  # of the table
@@ -139,7 +113,7 @@ class TableFile:
 # nvcc spends half a second on headers before the first op; four ops a file share it and still keep
 # every core busy.
 GROUP = 4
-HEADERS = ("math.cuh", "pointwise.cuh", "reduce.cuh", "index.cuh")
+HEADERS = ("math.cuh", "pointwise.cuh", "reduce.cuh", "index.cuh", "rows.cuh")
 
 
 class Cuda(Backend):
@@ -162,6 +136,8 @@ class Cuda(Backend):
                 return [("cuda/reduce.cu.j2", reduce_context(d))]
             case Index():
                 return [("cuda/index.cu.j2", index_context(d.op))]
+            case Rows():
+                return [("cuda/rows.cu.j2", rows_context(d))]
         return []
 
     def wanted(self, asked: bool) -> bool:
@@ -235,9 +211,6 @@ def _functor(kernel: PointwiseKernel, masked: bool) -> Functor:
             for k, name in enumerate(("seed", "offset"))
         ]
 
-    def element(a: Arg) -> str:
-        return ELEMENT.get(a.cls, dtype.ctype)
-
     return Functor(
         title=f"{kernel.op}: {kernel.title}",
         symbol=kernel.symbol,
@@ -249,8 +222,8 @@ def _functor(kernel: PointwiseKernel, masked: bool) -> Functor:
             "int64_t start",
             "int k",
             "unsigned wanted",
-            *(f"{element(a)} {pointwise.local(a.name)}" for a in kernel.inputs),
-            *(f"{element(a)} &to_{a.name}" for a in kernel.outputs),
+            *(f"{element(a.cls, dtype)} {pointwise.local(a.name)}" for a in kernel.inputs),
+            *(f"{element(a.cls, dtype)} &to_{a.name}" for a in kernel.outputs),
         ),
         values=tuple(
             Value(1 << k, f"to_{a.name} = {accumulate.bare(printer.value(v, a.cls))};")

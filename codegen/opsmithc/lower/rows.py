@@ -6,7 +6,7 @@ for each compute dtype and set of absent operands; the first backward is one mor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from ..derive.op import Derived, cotangent, differentiable_outputs
 from ..derive.rows import COLUMN, FULL, SINGLE, Rows, layout, varies
 from ..formula import names, walk
-from ..ir import COMMON
+from ..ir import COMMON, key
 from ..opdef import OpDef
 from .family import Family
 from .pointwise import CLASS_MACRO, input_class
-from .rows_kernel import Kernel, KernelText
+from .rows_lanes import KernelText, Lanes
 from .rows_values import Operand, is_heavy, scalars
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Descriptor:
 
     symbol: str
     name: str
+    key: str
     kernels: tuple[str, ...]
     inputs: int
     outputs: int
@@ -61,6 +62,50 @@ class RowsFile:
     title: tuple[str, ...]
     kernels: tuple[KernelText, ...]
     descriptors: tuple[Descriptor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The op, or its first backward: what each target makes kernels of."""
+
+    op: OpDef
+    name: str
+    ins: tuple[Operand, ...]
+    outs: tuple[Operand, ...]
+    cotangents: int  # leading inputs; 0 for the op itself
+
+    @property
+    def symbol(self) -> str:
+        """Of its descriptor; kernels add what they leave out and the dtype."""
+        return f"opsk_{self.name}"
+
+    @property
+    def key(self) -> str:
+        """How a backend finds its kernels at run time."""
+        return key(self.name, (self.ins, self.outs, self.check and self.check[0]))
+
+    @property
+    def check(self) -> tuple[str, str] | None:
+        """What the arguments of a row must fulfil, and the status of one that does not."""
+        if not self.op.check or self.cotangents:
+            return None
+        formula, error = self.op.check[0]
+        return formula.text, ERRORS[error]
+
+    @property
+    def optional(self) -> tuple[int, ...]:
+        """Inputs that may be absent: each is a bit of the variant."""
+        maybe = {p.name for p in self.op.schema.params if p.type.optional}
+        return tuple(k for k, o in enumerate(self.ins) if o.name in maybe)
+
+    def variants(self) -> Iterator[tuple[str, list[str], list[str]]]:
+        """For every set of absent inputs: suffix of symbols, names of the absent, of the others."""
+        bits = self.optional
+        for absent in product((False, True), repeat=len(bits)):
+            gone = zip(reversed(bits), absent, strict=True)
+            missing = [self.ins[k].name for k, is_gone in gone if is_gone]
+            present = [self.ins[k].name for k in bits if self.ins[k].name not in missing]
+            yield "".join(f"_no_{m}" for m in missing), missing, present
 
 
 # What is computed --------------------------------------------------------------------------------
@@ -114,63 +159,59 @@ def backward_reads(derived: Derived) -> tuple[str, ...]:
     return tuple(n for n in order if n in read)
 
 
-def optional(op: OpDef, operands: Sequence[Operand]) -> tuple[int, ...]:
-    """Inputs that may be absent: each is a bit of the variant."""
-    maybe = {p.name for p in op.schema.tensors if p.type.optional}
-    return tuple(k for k, o in enumerate(operands) if o.name in maybe)
+def parts(derived: Derived) -> tuple[Part, ...]:
+    """The op, and its backward if it has gradients."""
+    op = derived.op
+    found = [Part(op, op.name, inputs(op), outputs(op), 0)]
+    if derived.gradients:
+        count = len(differentiable_outputs(op))
+        back, grads = backward_inputs(derived), gradients(derived)
+        found.append(Part(op, f"{op.name}_backward", back, grads, count))
+    return tuple(found)
+
+
+def title(op: OpDef) -> tuple[str, ...]:
+    """The op's formula, as lines of a comment."""
+    assert isinstance(op.meaning, Rows)
+    text = op.meaning.cases[0][2].text
+    return (f"{op.name}:", *(f"    {line}" for line in text.splitlines()))
 
 
 def render_context(derived: Derived) -> RowsFile:
     """Every kernel and descriptor of the op."""
-    op = derived.op
-    assert isinstance(op.meaning, Rows)
-    text = op.meaning.cases[0][2].text
     kernels, descriptors = [], []
-    ins, outs = inputs(op), outputs(op)
-    made, d = _kernels(op, f"opsk_{op.name}", ins, outs, 0)
-    kernels += made
-    descriptors.append(d)
-    if derived.gradients:
-        back = backward_inputs(derived)
-        count = len(differentiable_outputs(op))
-        made, d = _kernels(op, f"opsk_{op.name}_backward", back, gradients(derived), count)
+    for part in parts(derived):
+        made, d = _kernels(part)
         kernels += made
         descriptors.append(d)
-    title = (f"{op.name}:", *(f"    {line}" for line in text.splitlines()))
-    return RowsFile(op.name, title, tuple(kernels), tuple(descriptors))
+    return RowsFile(derived.op.name, title(derived.op), tuple(kernels), tuple(descriptors))
 
 
-def _kernels(
-    op: OpDef, symbol: str, ins: tuple[Operand, ...], outs: tuple[Operand, ...], cotangents: int
-) -> tuple[list[KernelText], Descriptor]:
-    bits = optional(op, ins)
-    kernels = []
-    for absent in product((False, True), repeat=len(bits)):
-        missing = [ins[k].name for k, gone in zip(reversed(bits), absent, strict=True) if gone]
-        present = [ins[k].name for k in bits if ins[k].name not in missing]
-        for compute in COMPUTE:
-            suffix = "".join(f"_no_{m}" for m in missing)
-            kernels.append(
-                Kernel(op, f"{symbol}{suffix}__{compute}", compute, ins, outs, missing, present,
-                        bool(cotangents)).text()
-            )  # fmt: skip
-    heavy = [n for o in outs if o.value for n in walk(o.value) if is_heavy(n)]
-    check = op.check[0] if op.check and not cotangents else None
+def _kernels(part: Part) -> tuple[list[KernelText], Descriptor]:
+    kernels = [
+        Lanes(part.op, f"{part.symbol}{suffix}__{compute}", compute, part.ins, part.outs,
+              missing, present, bool(part.cotangents)).text()
+        for suffix, missing, present in part.variants()
+        for compute in COMPUTE
+    ]  # fmt: skip
+    heavy = [n for o in part.outs if o.value for n in walk(o.value) if is_heavy(n)]
+    bits, check = part.optional, part.check
     return kernels, Descriptor(
-        symbol=symbol,
-        name=op.name + ("_backward" if cotangents else ""),
+        symbol=part.symbol,
+        name=part.name,
+        key=part.key,
         kernels=tuple(k.symbol for k in kernels),
-        inputs=len(ins),
-        outputs=len(outs),
-        scalars=len(scalars(op)),
+        inputs=len(part.ins),
+        outputs=len(part.outs),
+        scalars=len(scalars(part.op)),
         stashes=max(k.stashes for k in kernels),
-        cotangents=cotangents,
+        cotangents=part.cotangents,
         optional=tuple(str(bits[k]) if k < len(bits) else "-1" for k in range(2)),
-        input_class=tuple(CLASS_MACRO[i.cls] for i in ins),
-        input_layout=tuple(LAYOUTS[i.layout] for i in ins),
-        output_layout=tuple(LAYOUTS[o.layout] for o in outs),
-        check_error=ERRORS[check[1]] if check else "OPS_OK",
-        check=f'"{check[0].text}"' if check else "NULL",
+        input_class=tuple(CLASS_MACRO[i.cls] for i in part.ins),
+        input_layout=tuple(LAYOUTS[i.layout] for i in part.ins),
+        output_layout=tuple(LAYOUTS[o.layout] for o in part.outs),
+        check_error=check[1] if check else "OPS_OK",
+        check=f'"{check[0]}"' if check else "NULL",
         cost=f"{0.4 + 0.6 * len(set(heavy)):.2f}f",
     )
 

@@ -1,8 +1,8 @@
-"""In: the values of a kernel over rows. Out: the kernel as C.
+"""In: the values of a kernel over rows. Out: what it computes when, in statements.
 
-Must not know: descriptors or files. A pass for each depth of reductions, on independent lanes that
-meet in a double, then the outputs. Values that cost much and are needed again are kept from one
-pass to the next; what is the same for a whole row is computed between passes.
+Must not know: how a row is walked; each target's printer adds that (``rows_lanes`` for C,
+``backends/cuda_rows`` for CUDA). A pass for each depth of reductions, then the outputs; what is the
+same for a whole row is computed between passes.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ from dataclasses import dataclass
 
 from ..backends.ctext import Printer
 from ..derive.op import is_boolean
-from ..derive.rows import COLUMN, SINGLE
+from ..derive.rows import SINGLE
 from ..dtypes import BY_CODE
 from ..formula import Call, Name, Node, Num, children, names, transform, unparse, walk
-from ..ir import BOOL, COMMON, LONG
+from ..ir import COMMON, LONG
 from ..opdef import OpDef
-from .pointwise import local
-from .rows_values import POSITION, N, Operand, Values, is_heavy, rebuilt, row_name, scalars
+from .rows_values import N, Operand, Values, rebuilt, row_name, scalars
 
-VECTOR_BYTES = 64
 KINDS = {  # reduction -> (kind of fold, identity, is it widened)
     "sum": ("sum", "0", True), "mean": ("sum", "0", True), "prod": ("prod", "1", True),
     "amax": ("amax", "-INFINITY", False), "amin": ("amin", "INFINITY", False),
@@ -29,32 +27,6 @@ COMBINE = {
     "sum": "{x} + {y}", "prod": "{x} * {y}", "amax": "ops_maximum_{T}({x}, {y})",
     "amin": "ops_minimum_{T}({x}, {y})",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """One walk over the row that finds all reductions of a depth."""
-
-    before: tuple[str, ...]
-    lanes: tuple[str, ...]
-    walk: tuple[str, ...]
-    fold: tuple[str, ...]
-    after: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class KernelText:
-    """A kernel as C."""
-
-    title: str
-    symbol: str
-    declarations: tuple[str, ...]
-    pointers: tuple[str, ...]
-    passes: tuple[Pass, ...]
-    finish: tuple[str, ...]  # values of the row after the last pass
-    walk: tuple[str, ...]  # the element-wise outputs
-    patches: tuple[str, ...]
-    stashes: int
 
 
 @dataclass
@@ -87,7 +59,9 @@ class Element:
 
 
 class Kernel(Values):
-    """Schedules the values of one kernel into passes and prints them."""
+    """Schedules the values of one kernel into passes and names them."""
+
+    spelling = "c"  # of math functions
 
     def __init__(
         self, op: OpDef, symbol: str, compute: str, ins: Sequence[Operand],
@@ -97,115 +71,74 @@ class Kernel(Values):
         super().__init__(ins, outs, missing, present, backward)
         self.op, self.symbol, self.compute = op, symbol, compute
         self.dtype = BY_CODE[compute]
-        self.env: dict[str, tuple[str, str]] = {}  # name -> C text and class
-        self.at: dict[Node, str] = {}  # value -> the C local that holds it
+        self.env: dict[str, tuple[str, str]] = {}  # name -> target text and class
+        self.at: dict[Node, str] = {}  # value -> the local that holds it
         self.stash: dict[Node, int] = {}  # value -> which kept row it has
+        self.first: dict[Node, int] = {}  # and the pass that fills it
 
-    def printer(self) -> Printer:
+    def printer(self, env: Mapping[str, tuple[str, str]] | None = None) -> Printer:
         """A printer that knows the locals made so far."""
-        return Printer(self.compute, self.env)
+        return Printer(self.compute, self.env if env is None else env, self.spelling)
 
     def rewritten(self, node: Node) -> Node:
-        """The formula over C locals."""
+        """The formula over locals."""
         if node in self.at:
             return Name(self.at[node])
         return rebuilt(node, self.rewritten)
 
-    def text(self) -> KernelText:
-        """The whole kernel."""
-        values = [o.value for o in self.outs if o.value is not None]
-        declarations, pointers = self.operands(values)
-        check = self.op.check[0][0].node if self.op.check and not self.backward else None
-        if check is not None:
-            env = {**self.env, N: ("(int32_t)n", LONG)}
-            condition = Printer(self.compute, env).condition(transform(check, row_name))
-            pointers += [f"if (!{condition}) {{", "    return 1;", "}"]
+    def placed(self, text: str, place: str) -> str:
+        """The text of an element of the loop, at one position of the row."""
+        raise NotImplementedError
+
+    # What there is to compute --------------------------------------------------------------------
+
+    @property
+    def values(self) -> list[Node]:
+        """The formulas of the outputs."""
+        return [o.value for o in self.outs if o.value is not None]
+
+    @property
+    def title(self) -> str:
+        """The kernel's name and outputs, for its first line."""
+        return f"{self.symbol}: {'; '.join(o.name for o in self.outs)}"
+
+    @property
+    def check(self) -> Node | None:
+        """What must hold of each row."""
+        if not self.op.check or self.backward:
+            return None
+        return transform(self.op.check[0][0].node, row_name)
+
+    def condition(self) -> str | None:
+        """The check in the target."""
+        if self.check is None:
+            return None
+        return self.printer({**self.env, N: ("(int32_t)n", LONG)}).condition(self.check)
+
+    def read(self) -> set[str]:
+        """Names of operands and scalars that the kernel reads."""
+        formulas = [*self.values, *([self.check] if self.check is not None else [])]
+        return {n for v in formulas for n in names(v)}
+
+    def scalars(self) -> list[tuple[int, str, bool]]:
+        """Numbers that the kernel reads: place among the op's, name, is it an integer?"""
+        read = self.read()
+        integers = {p.name for p in self.op.schema.params if p.type.base == "int"}
+        found = enumerate(scalars(self.op))
+        return [(k, name, name in integers) for k, name in found if name in read]
+
+    def by_pass(self) -> list[list[Node]]:
+        """The reductions of each pass: those whose parts are ready by then."""
+        values = self.values
         last = max(self.depth(v) for v in values)
-        if any(not self.is_single(v) for v in values):
-            last = max(last, max(self.depth(v) for v in values if not self.is_single(v)))
         reductions: dict[Node, None] = {}
         for v in values:
             for n in walk(v):
                 if self.is_reduction(n):
                     reductions[n] = None
-        by_pass = [[r for r in reductions if self.depth(r) == p + 1] for p in range(last)]
-        self.keep(values, by_pass)
-        passes = [self.reduce_pass(rs, p) for p, rs in enumerate(by_pass)]
-        finish, loops, patches = self.output_pass(last)
-        for k in range(len(self.stash)):
-            declarations.append(
-                f"{self.dtype.ctype} *const restrict kept{k} = "
-                f"({self.dtype.ctype} *)(b->stash + {k} * b->pitch);"
-            )
-        title = "; ".join(f"{o.name}" for o in self.outs)
-        return KernelText(
-            f"{self.symbol}: {title}", self.symbol, tuple(declarations), tuple(pointers),
-            tuple(passes), tuple(finish), loops, patches, len(self.stash),
-        )  # fmt: skip
+        return [[r for r in reductions if self.depth(r) == p + 1] for p in range(last)]
 
-    def operands(self, values: Sequence[Node]) -> tuple[list[str], list[str]]:
-        """Declarations of what formulas read, before the rows and at each row."""
-        read = {n for v in values for n in names(v)}
-        if self.op.check and not self.backward:
-            read |= set(names(transform(self.op.check[0][0].node, row_name)))
-        ctype = self.dtype.ctype
-        integers = {p.name for p in self.op.schema.params if p.type.base == "int"}
-        declarations = []
-        for k, name in enumerate(scalars(self.op)):
-            if name not in read:
-                continue
-            if name in integers:
-                declarations.append(f"const int32_t {local(name)} = ops_rows_narrow(b->s[{k}].i);")
-                self.env[name] = (local(name), LONG)
-            else:
-                declarations.append(f"const {ctype} {local(name)} = ({ctype})b->s[{k}].f;")
-                self.env[name] = (local(name), COMMON)
-        pointers = []
-        for k, o in enumerate(self.outs):
-            pointers.append(
-                f"{ctype} *const restrict p_{o.name} = ({ctype} *)(b->p[{k}] + r * b->step[{k}]);"
-            )
-        for k, i in enumerate(self.ins, start=len(self.outs)):
-            if i.name not in read:
-                continue
-            etype = {COMMON: ctype, BOOL: "uint8_t", LONG: "int64_t"}[i.cls]
-            address = f"(const {etype} *)(b->p[{k}] + r * b->step[{k}])"
-            if i.layout != SINGLE:
-                pointers.append(f"const {etype} *const {local(i.name)} = {address};")
-                self.env[i.name] = (f"{local(i.name)}[k + j]", i.cls)
-            elif i.cls == LONG:
-                pointers.append(f"const int32_t {local(i.name)} = ops_rows_narrow(*{address});")
-                self.env[i.name] = (local(i.name), LONG)
-            else:
-                pointers.append(f"const {etype} {local(i.name)} = *{address};")
-                self.env[i.name] = (local(i.name), i.cls)
-        self.env[POSITION] = ("(at + j)", LONG)
-        self.env[N] = (f"({ctype})n", COMMON)
-        return declarations, pointers
-
-    def keep(self, values: Sequence[Node], by_pass: Sequence[Sequence[Node]]) -> None:
-        """Choose the values to keep from one pass to the next: heavy ones needed again."""
-        used: dict[Node, set[int]] = {}
-
-        def visit(node: Node, when: int, top: bool) -> None:
-            if self.is_single(node) and not top:
-                return
-            if is_heavy(node) and not self.is_single(node):
-                used.setdefault(node, set()).add(when)
-            for c in children(node):
-                visit(c, when, False)
-
-        for p, reductions in enumerate(by_pass):
-            for r in reductions:
-                assert isinstance(r, Call)
-                visit(r.args[0], p, False)
-        for v in values:
-            if not self.is_single(v):
-                visit(v, len(by_pass), False)
-        for node, when in used.items():
-            if len(when) > 1:
-                self.stash[node] = len(self.stash)
-        self.first = {node: min(used[node]) for node in self.stash}
+    # Statements ----------------------------------------------------------------------------------
 
     def singles(self, roots: Sequence[Node]) -> list[str]:
         """Statements for the values of the row that the roots read."""
@@ -224,7 +157,7 @@ class Kernel(Values):
                         raise AssertionError(f"{self.symbol}: {unparse(n)} is not ready")
                 if node in self.at:
                     return
-                lines.extend(self.assign(node, _counts([node])))
+                lines.extend(self.assign(node, counts([node])))
                 return
             for c in children(node):
                 visit(c)
@@ -245,8 +178,29 @@ class Kernel(Values):
 
     def at_place(self, value: Node, place: str) -> str:
         """An element-wise value at one position."""
-        env = {k: (text.replace("[k + j]", f"[{place}]"), c) for k, (text, c) in self.env.items()}
-        return Printer(self.compute, env).value(self.rewritten(value), COMMON)
+        env = {k: (self.placed(text, place), c) for k, (text, c) in self.env.items()}
+        return self.printer(env).value(self.rewritten(value), COMMON)
+
+    def single_outputs(self) -> list[tuple[Operand, list[str], str]]:
+        """Outputs with one element a row: what comes before, and the value."""
+        found = []
+        for o in self.outs:
+            if o.layout == SINGLE:
+                assert o.value is not None
+                before = self.singles([o.value])
+                text = bare_text(self.printer().value(self.rewritten(o.value), COMMON))
+                found.append((o, before, text))
+        return found
+
+    def folded(self, reduction: Node, name: str) -> str:
+        """The statement that makes a value of the row of a finished fold."""
+        assert isinstance(reduction, Call)
+        ctype = self.dtype.ctype
+        value = f"OPS_ROWS_MEAN_{self.compute}({name}, n)" if reduction.fn == "mean" else name
+        made = f"t{len(self.at)}"
+        self.at[reduction] = made
+        self.env[made] = (made, COMMON)
+        return f"const {ctype} {made} = ({ctype})({value});"
 
     def assign(self, node: Node, counts: Mapping[Node, int]) -> list[str]:
         """The value in a local of its own, and before it the parts that it reads twice."""
@@ -260,7 +214,7 @@ class Kernel(Values):
             if (counts[n] > 1 or n == node) and not is_boolean(n):
                 name = f"t{len(self.at)}"
                 text = self.printer().value(self.rewritten(n), COMMON)
-                lines.append(f"const {self.dtype.ctype} {name} = {_bare_text(text)};")
+                lines.append(f"const {self.dtype.ctype} {name} = {bare_text(text)};")
                 self.at[n] = name
                 self.env[name] = (name, COMMON)
 
@@ -271,7 +225,7 @@ class Kernel(Values):
         """Statements inside a loop for the roots; kept values are loaded or stored."""
         found = Element([], [], [])
         before = dict(self.at)
-        counts = _counts(roots)
+        counted = counts(roots)
 
         def visit(n: Node) -> None:
             if n in self.at or isinstance(n, Name | Num) or self.is_single(n):
@@ -283,9 +237,9 @@ class Kernel(Values):
                 return
             for c in children(n):
                 visit(c)
-            if (counts[n] > 1 or slot is not None) and not is_boolean(n):
+            if (counted[n] > 1 or slot is not None) and not is_boolean(n):
                 name = f"e{len(self.at)}"
-                text = _bare_text(self.printer().value(self.rewritten(n), COMMON))
+                text = bare_text(self.printer().value(self.rewritten(n), COMMON))
                 self.at[n] = name
                 self.env[name] = (name, COMMON)
                 if slot is None:
@@ -301,100 +255,8 @@ class Kernel(Values):
         self.at = before
         return found, texts
 
-    # Passes --------------------------------------------------------------------------------------
 
-    @property
-    def few(self) -> int:
-        """Lanes of one vector."""
-        return VECTOR_BYTES // self.dtype.size
-
-    def reduce_pass(self, reductions: Sequence[Node], when: int) -> Pass:
-        """The reductions of one depth."""
-        roots = [r.args[0] for r in reductions if isinstance(r, Call)]
-        before = self.singles(roots)
-        ctype, code = self.dtype.ctype, self.compute
-        count = len(reductions)
-        many = self.few * (4 if count == 1 else 2)
-        element, texts = self.elements(roots, when)
-        lanes, fold, after = [], [], []
-        for q, (r, root) in enumerate(zip(reductions, roots, strict=True)):
-            assert isinstance(r, Call)
-            kind, identity, wide = KINDS[r.fn]
-            name = f"r{when}_{q}"
-            before.append(f"{'double' if wide else ctype} {name} = {identity};")
-            lanes += [
-                f"{ctype} a{q}[{many}];", f"for (int j = 0; j < {many}; ++j) {{",
-                f"    a{q}[j] = {identity};", "}",
-            ]  # fmt: skip
-            element.idle.append((f"{ctype} v{q}", identity))
-            element.compute.append(f"v{q} = {_bare_text(texts[root])};")
-            element.store.append(f"a{q}[j] = {_combined(kind, f'a{q}[j]', f'v{q}', code)};")
-            part = f"OPS_ROWS_FOLDED({kind}_{code}, a{q}, n, {many}, {self.few})"
-            fold.append(f"{name} = {_combined(kind, name, part, code)};")
-            value = f"OPS_ROWS_MEAN_{code}({name}, n)" if r.fn == "mean" else name
-            self.at[r] = f"t{len(self.at)}"
-            self.env[self.at[r]] = (self.at[r], COMMON)
-            after.append(f"const {ctype} {self.at[r]} = ({ctype})({value});")
-        walk = self.walk("from", "to", many, element)
-        return Pass(tuple(before), tuple(lanes), walk, tuple(fold), tuple(after))
-
-    def walk(self, start: str, end: str, many: int, element: Element) -> tuple[str, ...]:
-        """Loops over [start, end): full sets of lanes, then a vector at a time, the rest idle."""
-        read = any("(at + j)" in line for line in element.compute)
-        at = ["    const int32_t at = (int32_t)k;"] if read else []
-        return (
-            f"int64_t k = {start};",
-            f"for (; k + {many} <= {end}; k += {many}) {{",
-            *at,
-            "    OPS_VECTORIZE",
-            f"    for (int j = 0; j < {many}; ++j) {{",
-            *(f"        {line}" for line in element.whole()),
-            "    }",
-            "}",
-            f"for (; k < {end}; k += {self.few}) {{",
-            f"    const int left = (int)({end} - k);",
-            *at,
-            "    OPS_VECTORIZE",
-            f"    for (int j = 0; j < {self.few}; ++j) {{",
-            *(f"        {line}" for line in element.partial()),
-            "    }",
-            "}",
-        )
-
-    def output_pass(self, when: int) -> tuple[list[str], tuple[str, ...], tuple[str, ...]]:
-        """Values of the row, the loop over the element-wise outputs, and what single places get."""
-        whole = [o for o in self.outs if o.layout != SINGLE]
-        loop, patches = self.split(whole)
-        before = self.singles([*(v for _, v in loop), *(v for _, _, v in patches)])
-        for o in self.outs:
-            if o.layout == SINGLE:
-                assert o.value is not None
-                before += self.singles([o.value])
-                text = _bare_text(self.printer().value(self.rewritten(o.value), COMMON))
-                before.append(f"*p_{o.name} = {text};")
-        element, texts = self.elements([v for _, v in loop], when)
-        for o, v in loop:
-            sign = "+=" if o.layout == COLUMN else "="
-            element.compute.append(f"p_{o.name}[k + j] {sign} {_bare_text(texts[v])};")
-        after = []
-        for o, at, v in patches:
-            place = self.env[at.id][0] if isinstance(at, Name) else ""
-            kept = dict(self.at)
-            for node, slot in self.stash.items():
-                self.at[node] = f"kept{slot}_"
-                self.env[f"kept{slot}_"] = (f"kept{slot}[k + j]", COMMON)
-            sign = "+=" if o.layout == COLUMN else "="
-            text = _bare_text(self.at_place(v, place))
-            self.at = kept
-            after += [
-                f"if ((uint64_t){place} < (uint64_t)n) {{",
-                f"    p_{o.name}[{place}] {sign} {text};", "}",
-            ]  # fmt: skip
-        walk = self.walk("0", "n", 2 * self.few, element) if loop else ()
-        return before, walk, tuple(after)
-
-
-def _counts(roots: Sequence[Node]) -> dict[Node, int]:
+def counts(roots: Sequence[Node]) -> dict[Node, int]:
     """How often each part is read by others (once more for a root)."""
     counts: dict[Node, int] = {}
 
@@ -409,12 +271,14 @@ def _counts(roots: Sequence[Node]) -> dict[Node, int]:
     return counts
 
 
-def _combined(kind: str, x: str, y: str, code: str) -> str:
+def combined(kind: str, x: str, y: str, code: str) -> str:
+    """Two partial results in one."""
     y = f"({y})" if kind in ("sum", "prod") and " " in y else y
     return COMBINE[kind].format(x=x, y=y, T=code)
 
 
-def _bare_text(text: str) -> str:
+def bare_text(text: str) -> str:
+    """Without the outer parentheses of a group."""
     depth = 0
     for i, c in enumerate(text):
         depth += (c == "(") - (c == ")")

@@ -9,6 +9,7 @@
 
 #include "opsmith/iterate.h"
 #include "opsmith/reduce.h"
+#include "opsmith/rows.h"
 
 /* One axis of a reduction's input, sorted so that the last one is walked fastest. */
 typedef struct ops_reduce_axis {
@@ -30,10 +31,34 @@ typedef struct ops_reduce_work {
     int out_dtype[4];
 } ops_reduce_work;
 
+/* An axis of rows: along a row, or from row to row. The last of either is walked fastest. */
+typedef struct ops_rows_axis {
+    int64_t size;
+    int64_t stride[OPS_MAX_OPERANDS]; /* bytes, by operand: outputs, then inputs */
+} ops_rows_axis;
+
+typedef struct ops_rows_operand {
+    char *data; /* null: an output that is not wanted, or an input that is zero */
+    uint8_t dtype, want; /* in memory, and inside the kernel (a storage dtype) */
+    uint8_t layout;      /* enum ops_rows_layout */
+} ops_rows_operand;
+
+typedef struct ops_rows_work {
+    int compute; /* enum ops_compute: f64 or f32 */
+    int variant; /* bit k: the descriptor's optional input k is absent */
+    int operands;
+    int row_axes, kept_axes;
+    int64_t rows, n;
+    const ops_rows_axis *row, *kept;
+    const ops_rows_operand *at; /* outputs, then inputs; column outputs are contiguous */
+    const ops_scalar *s;
+} ops_rows_work;
+
 struct ops_backend {
     int (*pointwise)(const ops_pointwise_op *op, int compute, const ops_plan *plan,
                      const ops_scalar *s);
     int (*reduce)(const ops_reduce_op *op, const ops_reduce_work *work);
+    int (*rows)(const ops_rows_op *op, const ops_rows_work *work);
     /* Operand 0 from operand 1, with conversion; either side may be host memory. */
     int (*copy)(const ops_plan *plan);
     int (*zero)(char *data, int64_t nbytes);

@@ -63,7 +63,7 @@ struct cuda_index {
 };
 
 /* One launch at a time: the interpreter lock is held while a kernel runs. */
-inline cuda_index threadIdx, blockIdx;
+inline cuda_index threadIdx, blockIdx, gridDim;
 inline cuda_fiber cuda_fibers[256];
 inline ucontext_t cuda_scheduler;
 inline void (*cuda_body)(void *);
@@ -113,6 +113,8 @@ static cudaError_t ops_launch(void (*grid)(P...), dim3 blocks, cudaStream_t, con
     typedef decltype(body) call;
     cuda_body = [](void *p) { (*(call *)p)(); };
     cuda_argument = &body;
+    gridDim.x = blocks.x;
+    gridDim.y = blocks.y;
     for (unsigned y = 0; y < blocks.y; ++y) {
         for (unsigned x = 0; x < blocks.x; ++x) {
             blockIdx.x = x;
@@ -128,6 +130,18 @@ static cudaError_t ops_launch(void (*grid)(P...), dim3 blocks, cudaStream_t, con
 inline uint32_t __umulhi(uint32_t a, uint32_t b)
 {
     return (uint32_t)((uint64_t)a * b >> 32);
+}
+
+/* All threads of a block shuffle together: a barrier before and after the exchange. */
+template <class T> inline T __shfl_xor_sync(unsigned, T x, int mask)
+{
+    static char lanes[256][sizeof(T)];
+    T found;
+    memcpy(lanes[threadIdx.x], &x, sizeof x);
+    __syncthreads();
+    memcpy(&found, lanes[threadIdx.x ^ (unsigned)mask], sizeof found);
+    __syncthreads();
+    return found;
 }
 
 template <class T> inline T __ldcg(const T *p)
