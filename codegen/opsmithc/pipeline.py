@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from . import (
     backends,
@@ -247,15 +248,14 @@ def emit_cuda(derived: Sequence[Derived], folder: Path) -> list[Path]:
     from .backends import cuda
 
     rows: list[cuda.Row] = []
-    names: list[str] = []
+    files: list[tuple[str, Any]] = []
     for d in derived:
         for template, context in cuda.BACKEND.kernel_contexts(d):
             emit.write(folder / f"{d.op.name}.cu", emit.render(template, context))
             rows += cuda.tables(context)
-            names.append(f"{d.op.name}.cu")
+            files.append((f"{d.op.name}.cu", context))
     sources = []
-    for k, at in enumerate(range(0, len(names), cuda.GROUP)):
-        group = cuda.GroupFile(cuda.HEADERS, tuple(names[at : at + cuda.GROUP]))
+    for k, group in enumerate(cuda.groups(files)):
         sources.append(folder / f"group{k}.cu")
         emit.write(sources[-1], emit.render("cuda/group.cu.j2", group))
     sources.append(folder / "table.cu")

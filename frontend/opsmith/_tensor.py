@@ -708,6 +708,17 @@ _install_casts()
 
 
 @_method
+def cuda(
+    self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None
+) -> Tensor:
+    """The tensor on the GPU."""
+    where = "cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device
+    if not str(where).startswith("cuda"):
+        raise RuntimeError(f"Invalid device, must be cuda device, got {where}")
+    return to(self, where, memory_format=memory_format)
+
+
+@_method
 def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
     """The tensor on the CPU."""
     return self.to("cpu")

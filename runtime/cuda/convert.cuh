@@ -193,9 +193,96 @@ OPS_FOR_EACH_PACKED(OPS_PACKED)
 #undef OPS_NATIVE
 #undef OPS_PACKED
 
+/* Storage types that say at run time which they are. A kernel for both of the short floats is half
+ * the code of one each; the choice is the same for a whole warp and costs nothing beside memory. */
+struct ops_any {};
+struct alignas(2) ops_short_float { uint16_t bits; }; /* bf16 or f16 */
+
+template <class S> struct ops_is_any { enum { VALUE = 0 }; };
+template <> struct ops_is_any<ops_any> { enum { VALUE = 1 }; };
+
+/* Is the storage dtype one that the type holds? */
+template <class S> static inline int ops_stores(int dtype)
+{
+    return dtype == (int)ops_storage_of<S>::DTYPE;
+}
+template <> inline int ops_stores<ops_short_float>(int dtype)
+{
+    return ops_stores<__nv_bfloat16>(dtype) || ops_stores<__half>(dtype);
+}
+
 /* n storage elements that move as one: a load or store of up to 16 bytes. */
 template <class S, int V> struct alignas(V * sizeof(S) < 16 ? V * sizeof(S) : 16) ops_vector {
     S at[V];
 };
+
+/* V neighbouring elements as C; and back. */
+template <class C, class S, int V>
+OPS_DEVICE void ops_convert_vector(const ops_vector<S, V> &from, int dtype, ops_vector<C, V> &to)
+{
+    if constexpr (std::is_same<S, ops_short_float>::value) {
+        if (dtype == OPS_BF16) {
+#pragma unroll
+            for (int v = 0; v < V; ++v) {
+                to.at[v] = ops_into<C>::of(__ushort_as_bfloat16(from.at[v].bits));
+            }
+        } else {
+#pragma unroll
+            for (int v = 0; v < V; ++v) {
+                to.at[v] = ops_into<C>::of(__ushort_as_half(from.at[v].bits));
+            }
+        }
+    } else {
+#pragma unroll
+        for (int v = 0; v < V; ++v) {
+            to.at[v] = ops_into<C>::of(from.at[v]);
+        }
+    }
+}
+
+template <class C, class S, int V>
+OPS_DEVICE void ops_unconvert_vector(const ops_vector<C, V> &from, int dtype, ops_vector<S, V> &to)
+{
+    if constexpr (std::is_same<S, ops_short_float>::value) {
+        if (dtype == OPS_BF16) {
+#pragma unroll
+            for (int v = 0; v < V; ++v) {
+                to.at[v].bits = __bfloat16_as_ushort(ops_into<__nv_bfloat16>::of(from.at[v]));
+            }
+        } else {
+#pragma unroll
+            for (int v = 0; v < V; ++v) {
+                to.at[v].bits = __half_as_ushort(ops_into<__half>::of(from.at[v]));
+            }
+        }
+    } else {
+#pragma unroll
+        for (int v = 0; v < V; ++v) {
+            to.at[v] = ops_into<S>::of(from.at[v]);
+        }
+    }
+}
+
+/* One element. */
+template <class C, class S> OPS_DEVICE C ops_load_one(const char *from, int dtype)
+{
+    if constexpr (ops_is_any<S>::VALUE) {
+        return ops_load_any<C>(from, dtype);
+    } else {
+        ops_vector<C, 1> x;
+        ops_convert_vector(*(const ops_vector<S, 1> *)from, dtype, x);
+        return x.at[0];
+    }
+}
+
+template <class C, class S> OPS_DEVICE void ops_store_one(char *to, int dtype, C x)
+{
+    if constexpr (ops_is_any<S>::VALUE) {
+        ops_store_any<C>(to, dtype, x);
+    } else {
+        const ops_vector<C, 1> from = {{x}};
+        ops_unconvert_vector(from, dtype, *(ops_vector<S, 1> *)to);
+    }
+}
 
 #endif

@@ -50,7 +50,7 @@ extern const ops_launcher ops_accumulate__cuda;
 const ops_launcher ops_accumulate__cuda = {
     .pointwise = {
         ops_pointwise_launch<accumulate_f64, double>,
-        ops_pointwise_launch<accumulate_f32, float, __nv_bfloat16, __half>,
+        ops_pointwise_launch<accumulate_f32, float, ops_short_float>,
         NULL,
         NULL,
         NULL,
@@ -59,7 +59,7 @@ const ops_launcher ops_accumulate__cuda = {
 
 const void *ops_cuda_probe(void)
 {
-    return (const void *)ops_pointwise_grid<accumulate_f32, float, 4, 1, true>;
+    return (const void *)ops_pointwise_grid<accumulate_f32, float, 4, 1, false>;
 }
 
 /* Plans ---------------------------------------------------------------------------------------- */

@@ -9,9 +9,10 @@
  * where start + k is the logical index of the element and bit m of `wanted` asks for output m.
  *
  * Operands are common (stored as S, computed as K::compute), bool or int64. Three forms:
- *     flat     contiguous, 16-byte loads and stores
- *     rows     any strides whose innermost is 1 or 0: the same loads, one index computation a vector
- *     strided  one element at a time; with S = ops_any, of any storage dtypes */
+ *     flat     long contiguous runs of floats: 16-byte loads and stores, no index computation
+ *     lines    any strides: one index computation a vector of the innermost dim; an operand that
+ *              lies there without gaps and aligned moves at once, others an element at a time
+ *     any      with S = ops_any: one element at a time, of any storage dtypes */
 #ifndef OPSMITH_CUDA_POINTWISE_CUH
 #define OPSMITH_CUDA_POINTWISE_CUH
 
@@ -20,7 +21,6 @@
 struct ops_common {};
 struct ops_bool {};
 struct ops_long {};
-struct ops_any {}; /* storage dtype known at run time only */
 
 template <class Class, class C> struct ops_element { typedef C type; };
 template <class C> struct ops_element<ops_bool, C> { typedef uint8_t type; };
@@ -43,34 +43,45 @@ enum ops_form {
 
 /* Operands: outputs, then inputs. Dims are fastest first. */
 template <int N> struct ops_device_plan {
-    int64_t numel, units; /* units: vectors (whole ones) or elements */
+    int64_t numel, units; /* units: vectors, the last of a line perhaps not whole */
+    int64_t line;         /* elements of the innermost dim */
     int dims;
     int wide; /* numel is 2^31 or more: divide in 64 bits */
     unsigned wanted;
     int64_t size[OPS_PLAN_DIMS]; /* in units */
     ops_divider divider[OPS_PLAN_DIMS];
     int64_t stride[N][OPS_PLAN_DIMS]; /* bytes; of dim 0 per unit */
+    int64_t inner[N];                 /* bytes from one element of a unit to the next */
     char *data[N];
     int64_t value[N]; /* bits of an element */
-    uint8_t form[N], dtype[N], splat[N]; /* splat: the innermost stride is 0 */
+    uint8_t form[N], dtype[N], vector[N]; /* vector: whole units move at once */
 };
 
-/* Byte offsets of all operands at a unit. */
-template <bool FLAT, int N>
-OPS_DEVICE void ops_plan_offsets(const ops_device_plan<N> &p, int64_t unit, int64_t (&offset)[N])
+/* Byte offsets of all operands at a unit; its first logical index, and how many elements it has. */
+template <bool FLAT, int V, int N>
+OPS_DEVICE void ops_plan_offsets(const ops_device_plan<N> &p, int64_t unit, int64_t (&offset)[N],
+                                 int64_t *start, int *have)
 {
+    int64_t rest = unit, at = unit;
+    if (!FLAT && p.dims > 1) {
+        rest = p.wide ? unit / p.size[0] : (int64_t)ops_divide((uint32_t)unit, p.divider[0]);
+        at = unit - rest * p.size[0];
+    } else {
+        rest = 0;
+    }
+    *start = rest * p.line + at * V;
+    *have = (int)min((int64_t)V, p.line - at * V);
 #pragma unroll
     for (int q = 0; q < N; ++q) {
-        offset[q] = FLAT ? unit * p.stride[q][0] : 0;
+        offset[q] = at * p.stride[q][0];
     }
     if constexpr (!FLAT) {
-        int64_t rest = unit;
-        for (int d = 0; d < p.dims; ++d) {
+        for (int d = 1; d < p.dims; ++d) {
             int64_t up = 0;
             if (d + 1 < p.dims) {
                 up = p.wide ? rest / p.size[d] : (int64_t)ops_divide((uint32_t)rest, p.divider[d]);
             }
-            const int64_t at = rest - up * p.size[d];
+            at = rest - up * p.size[d];
             rest = up;
 #pragma unroll
             for (int q = 0; q < N; ++q) {
@@ -99,27 +110,15 @@ OPS_DEVICE void ops_load(const ops_device_plan<N> &p, int q, int64_t offset, int
         return;
     }
     const char *const from = p.data[q] + offset;
-    if constexpr (sizeof(S) == 1 && ops_storage_of<S>::DTYPE < 0) { /* ops_any */
-        to.at[0] = ops_load_any<C>(from, p.dtype[q]);
-    } else if constexpr (V == 1) {
-        to.at[0] = ops_into<C>::of(*(const S *)from);
-    } else if (p.splat[q]) {
-        const C x = ops_into<C>::of(*(const S *)from);
-#pragma unroll
-        for (int j = 0; j < V; ++j) {
-            to.at[j] = x;
+    if constexpr (V > 1) {
+        if (p.vector[q] && have == V) {
+            ops_convert_vector(*(const ops_vector<S, V> *)from, p.dtype[q], to);
+            return;
         }
-    } else if (have == V) {
-        const ops_vector<S, V> x = *(const ops_vector<S, V> *)from;
+    }
 #pragma unroll
-        for (int j = 0; j < V; ++j) {
-            to.at[j] = ops_into<C>::of(x.at[j]);
-        }
-    } else {
-#pragma unroll
-        for (int j = 0; j < V; ++j) {
-            to.at[j] = j < have ? ops_into<C>::of(((const S *)from)[j]) : C();
-        }
+    for (int j = 0; j < V; ++j) {
+        to.at[j] = j < have ? ops_load_one<C, S>(from + j * p.inner[q], p.dtype[q]) : C();
     }
 }
 
@@ -131,21 +130,16 @@ OPS_DEVICE void ops_store(const ops_device_plan<N> &p, int q, int64_t offset, in
         return;
     }
     char *const to = p.data[q] + offset;
-    if constexpr (sizeof(S) == 1 && ops_storage_of<S>::DTYPE < 0) {
-        ops_store_any<C>(to, p.dtype[q], x.at[0]);
-    } else if (have == V) {
-        ops_vector<S, V> y;
-#pragma unroll
-        for (int j = 0; j < V; ++j) {
-            y.at[j] = ops_into<S>::of(x.at[j]);
+    if constexpr (V > 1) {
+        if (p.vector[q] && have == V) {
+            ops_unconvert_vector(x, p.dtype[q], *(ops_vector<S, V> *)to);
+            return;
         }
-        *(ops_vector<S, V> *)to = y;
-    } else {
+    }
 #pragma unroll
-        for (int j = 0; j < V; ++j) {
-            if (j < have) {
-                ((S *)to)[j] = ops_into<S>::of(x.at[j]);
-            }
+    for (int j = 0; j < V; ++j) {
+        if (j < have) {
+            ops_store_one<C, S>(to + j * p.inner[q], p.dtype[q], x.at[j]);
         }
     }
 }
@@ -195,10 +189,9 @@ ops_pointwise_grid(const K kernel,
 #pragma unroll
     for (int u = 0; u < U; ++u) {
         const int64_t at = first + u * OPS_THREADS;
-        units[u].start = at * V;
-        units[u].have = (int)min((int64_t)V, p.numel - at * V);
-        if (units[u].have > 0) {
-            ops_plan_offsets<FLAT>(p, at, units[u].offset);
+        units[u].have = 0;
+        if (at < p.units) {
+            ops_plan_offsets<FLAT, V>(p, at, units[u].offset, &units[u].start, &units[u].have);
             units[u].load(p);
         }
     }
@@ -212,6 +205,18 @@ ops_pointwise_grid(const K kernel,
 
 /* Host --------------------------------------------------------------------------------------------- */
 
+/* Do vectors of that many elements of an operand lie without gaps, and where they may be moved? */
+static inline int ops_plan_aligned(const ops_plan *plan, int q, int vector)
+{
+    const ops_operand_plan *o = &plan->op[q];
+    const int64_t size = ops_dtype_size[o->dtype], bytes = vector * size;
+    uint64_t bits = (uint64_t)(uintptr_t)o->data;
+    for (int d = 0; d + 1 < plan->ndim; ++d) {
+        bits |= (uint64_t)o->stride[d];
+    }
+    return o->stride[plan->ndim - 1] == size && bits % (uint64_t)(bytes < 16 ? bytes : 16) == 0;
+}
+
 /* The plan of vectors of V elements; 0 if its dims do not fit. */
 template <int N>
 static int ops_plan_fill(ops_device_plan<N> *p, const ops_plan *plan, int outputs, int vector)
@@ -223,19 +228,23 @@ static int ops_plan_fill(ops_device_plan<N> *p, const ops_plan *plan, int output
     p->numel = plan->numel;
     p->dims = plan->ndim;
     p->wide = plan->numel >= ((int64_t)1 << 31);
-    p->units = plan->ndim == 1 ? (plan->numel + vector - 1) / vector : plan->numel / vector;
+    const int last = plan->ndim - 1;
+    p->line = plan->shape[last];
+    p->units = 1;
     for (int d = 0; d < plan->ndim; ++d) {
-        p->size[d] = plan->shape[plan->ndim - 1 - d] / (d == 0 ? vector : 1);
+        p->size[d] = d == 0 ? (p->line + vector - 1) / vector : plan->shape[last - d];
         p->divider[d] = ops_divider_of(p->size[d]);
+        p->units *= p->size[d];
     }
     for (int q = 0; q < N; ++q) {
         const ops_operand_plan *o = &plan->op[q];
         p->data[q] = o->data;
         p->dtype[q] = o->dtype;
         for (int d = 0; d < plan->ndim; ++d) {
-            p->stride[q][d] = o->stride[plan->ndim - 1 - d] * (d == 0 ? vector : 1);
+            p->stride[q][d] = o->stride[last - d] * (d == 0 ? vector : 1);
         }
-        p->splat[q] = p->stride[q][0] == 0;
+        p->inner[q] = o->stride[last];
+        p->vector[q] = (uint8_t)ops_plan_aligned(plan, q, vector);
         if (q < outputs) {
             p->form[q] = o->data == NULL ? OPS_FORM_NONE : OPS_FORM_ARRAY;
             p->wanted |= (unsigned)(o->data != NULL) << q;
@@ -253,17 +262,14 @@ static int ops_plan_fill(ops_device_plan<N> *p, const ops_plan *plan, int output
 typedef struct ops_plan_traits {
     int dtype;  /* of common operands; -1 when they differ */
     int direct; /* bool and int64 operands are stored as such */
-    int flat;   /* one dim, contiguous */
-    int rows;   /* innermost strides are an element or 0 */
-    uint64_t bits; /* addresses, outer strides and row length, or-ed, for alignment */
+    int flat;   /* one dim, contiguous, aligned */
 } ops_plan_traits;
 
 template <class... Class>
 static ops_plan_traits ops_plan_look(const ops_plan *plan, int outputs, ops_list<Class...>)
 {
     const bool common[] = {std::is_same<Class, ops_common>::value...};
-    const int last = plan->ndim - 1;
-    ops_plan_traits t = {-2, 1, plan->ndim == 1, 1, 0};
+    ops_plan_traits t = {-2, 1, plan->ndim == 1};
     for (int q = 0; q < (int)sizeof...(Class); ++q) {
         const ops_operand_plan *o = &plan->op[q];
         if (o->data == NULL || (q >= outputs && (o->device == OPS_CPU || o->constant))) {
@@ -274,16 +280,7 @@ static ops_plan_traits ops_plan_look(const ops_plan *plan, int outputs, ops_list
         } else {
             t.direct &= o->dtype == o->want;
         }
-        const int64_t size = ops_dtype_size[o->dtype], inner = o->stride[last];
-        t.flat &= inner == size;
-        t.rows &= inner == size || (inner == 0 && q >= outputs);
-        if (inner != 0) { /* in elements: vectors have the same number of them everywhere */
-            t.bits |= (uint64_t)(uintptr_t)o->data / (uint64_t)size;
-            t.bits |= (uint64_t)(uintptr_t)o->data % (uint64_t)size ? 1 : 0;
-            for (int d = 0; d < last; ++d) {
-                t.bits |= (uint64_t)(o->stride[d] / size);
-            }
-        }
+        t.flat &= ops_plan_aligned(plan, q, 16);
     }
     return t;
 }
@@ -308,16 +305,12 @@ static cudaError_t ops_pointwise_as(const ops_plan *plan, const ops_plan_traits 
 {
     constexpr int V = sizeof(S) < 2 ? 8 : 16 / sizeof(S);
     constexpr int64_t LONG = 1 << 20; /* from here on two vectors a thread pay */
-    const int aligned = t.bits % V == 0;
-    if (t.flat && aligned) {
-        return plan->numel >= LONG && sizeof(S) <= 4
-                   ? ops_pointwise_run<K, S, V, sizeof(S) <= 4 ? 2 : 1, true>(plan, s, stream)
-                   : ops_pointwise_run<K, S, V, 1, true>(plan, s, stream);
+    if constexpr (std::is_same<S, float>::value || std::is_same<S, ops_short_float>::value) {
+        if (t.flat && plan->numel >= LONG) {
+            return ops_pointwise_run<K, S, V, 2, true>(plan, s, stream);
+        }
     }
-    if (t.rows && aligned && plan->shape[plan->ndim - 1] % V == 0) {
-        return ops_pointwise_run<K, S, V, 1, false>(plan, s, stream);
-    }
-    return ops_pointwise_run<K, S, 1, 2, false>(plan, s, stream);
+    return ops_pointwise_run<K, S, V, 1, false>(plan, s, stream);
 }
 
 /* The launcher of a kernel: S are the storage types that have kernels of their own. */
@@ -329,10 +322,10 @@ static cudaError_t ops_pointwise_launch(const ops_plan *plan, const ops_scalar *
     const ops_plan_traits t = ops_plan_look(plan, K::outputs::COUNT, classes());
     cudaError_t status = cudaSuccess;
     const bool done =
-        t.direct && ((t.dtype == (int)ops_storage_of<S>::DTYPE || t.dtype == -2
+        t.direct && ((ops_stores<S>(t.dtype) || t.dtype == -2
                           ? (status = ops_pointwise_as<K, S>(plan, t, s, stream), true)
                           : false) || ...);
-    return done ? status : ops_pointwise_run<K, ops_any, 1, 2, false>(plan, s, stream);
+    return done ? status : ops_pointwise_run<K, ops_any, 1, 1, false>(plan, s, stream);
 }
 
 #endif

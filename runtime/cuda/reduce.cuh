@@ -66,11 +66,7 @@ OPS_DEVICE void ops_axes_locate(const ops_device_axes &a, int64_t at, int64_t *o
 template <class M, class S>
 OPS_DEVICE typename M::element ops_reduce_load(const ops_reduce_plan &p, const char *from)
 {
-    if constexpr (std::is_same<S, ops_any>::value) {
-        return ops_load_any<typename M::element>(from, p.dtype);
-    } else {
-        return ops_into<typename M::element>::of(*(const S *)from);
-    }
+    return ops_load_one<typename M::element, S>(from, p.dtype);
 }
 
 /* The elements lo, lo + step, .. below hi of the output that reads from `data` on. */
@@ -251,7 +247,7 @@ template <class M, class... S>
 static cudaError_t ops_reduce_launch(const ops_reduce_work *work, cudaStream_t stream)
 {
     cudaError_t status = cudaSuccess;
-    const bool done = ((work->dtype == (int)ops_storage_of<S>::DTYPE
+    const bool done = ((ops_stores<S>(work->dtype)
                             ? (status = ops_reduce_run<M, S>(work, stream), true)
                             : false) || ...);
     return done ? status : ops_reduce_run<M, ops_any>(work, stream);

@@ -119,27 +119,6 @@ OPS_DEVICE int64_t ops_row_offset(const ops_row_axes &a, const int64_t *stride, 
     return a.n <= 1 ? at * stride[0] : ops_row_locate(a, stride, at);
 }
 
-template <class S> struct ops_is_any { enum { VALUE = 0 }; };
-template <> struct ops_is_any<ops_any> { enum { VALUE = 1 }; };
-
-template <class E, class S> OPS_DEVICE E ops_row_get(const ops_row_operand &o, const char *from)
-{
-    if constexpr (ops_is_any<S>::VALUE) {
-        return ops_load_any<E>(from, o.dtype);
-    } else {
-        return ops_into<E>::of(*(const S *)from);
-    }
-}
-
-template <class E, class S> OPS_DEVICE void ops_row_set(const ops_row_operand &o, char *to, E x)
-{
-    if constexpr (ops_is_any<S>::VALUE) {
-        ops_store_any<E>(to, o.dtype, x);
-    } else {
-        *(S *)to = ops_into<S>::of(x);
-    }
-}
-
 /* The vector at position `at` of a row that starts at `base`; it lies on one line of memory. */
 template <class E, class S, int V>
 OPS_DEVICE void ops_row_load(const ops_rows_plan &p, const ops_row_operand &o, const char *base,
@@ -155,18 +134,14 @@ OPS_DEVICE void ops_row_load(const ops_rows_plan &p, const ops_row_operand &o, c
     const char *const from = base + ops_row_offset(p.along, o.along, at);
     if constexpr (V > 1) {
         if (o.form == OPS_ROW_VECTOR && at + V <= p.n) {
-            const ops_vector<S, V> x = *(const ops_vector<S, V> *)from;
-#pragma unroll
-            for (int v = 0; v < V; ++v) {
-                to.at[v] = ops_into<E>::of(x.at[v]);
-            }
+            ops_convert_vector(*(const ops_vector<S, V> *)from, o.dtype, to);
             return;
         }
     }
 #pragma unroll
     for (int v = 0; v < V; ++v) {
         if (at + v < p.n) {
-            to.at[v] = ops_row_get<E, S>(o, from + v * o.along[0]);
+            to.at[v] = ops_load_one<E, S>(from + v * o.along[0], o.dtype);
         }
     }
 }
@@ -181,19 +156,14 @@ OPS_DEVICE void ops_row_store(const ops_rows_plan &p, const ops_row_operand &o, 
     char *const to = base + ops_row_offset(p.along, o.along, at);
     if constexpr (V > 1) {
         if (o.form == OPS_ROW_VECTOR && at + V <= p.n) {
-            ops_vector<S, V> y;
-#pragma unroll
-            for (int v = 0; v < V; ++v) {
-                y.at[v] = ops_into<S>::of(x.at[v]);
-            }
-            *(ops_vector<S, V> *)to = y;
+            ops_unconvert_vector(x, o.dtype, *(ops_vector<S, V> *)to);
             return;
         }
     }
 #pragma unroll
     for (int v = 0; v < V; ++v) {
         if (at + v < p.n) {
-            ops_row_set<E, S>(o, to + v * o.along[0], x.at[v]);
+            ops_store_one<E, S>(to + v * o.along[0], o.dtype, x.at[v]);
         }
     }
 }
@@ -315,7 +285,7 @@ template <class K, class S, int V, int U, bool HELD> struct ops_row {
     {
         const ops_row_operand &o = p.at[OUT + I];
         return o.form == OPS_ROW_NONE ? element<I>()
-                                      : ops_row_get<element<I>, stored<I>>(o, base[OUT + I]);
+                                      : ops_load_one<element<I>, stored<I>>(base[OUT + I], o.dtype);
     }
 
     /* Of any position of the row. */
@@ -326,7 +296,7 @@ template <class K, class S, int V, int U, bool HELD> struct ops_row {
             return element<I>();
         }
         const int64_t offset = ops_row_offset(p.plan.along, o.along, at);
-        return ops_row_get<element<I>, stored<I>>(o, base[OUT + I] + offset);
+        return ops_load_one<element<I>, stored<I>>(base[OUT + I] + offset, o.dtype);
     }
 
     template <int O> __device__ __forceinline__ void put(int u, int v, C x)
@@ -397,7 +367,7 @@ template <class K, class S, int V, int U, bool HELD> struct ops_row {
     template <int O> __device__ __forceinline__ void write(C x)
     {
         if (active && lane == 0 && p.at[O].form != OPS_ROW_NONE) {
-            ops_row_set<C, S>(p.at[O], base[O], x);
+            ops_store_one<C, S>(base[O], p.at[O].dtype, x);
         }
     }
 
@@ -557,7 +527,7 @@ static cudaError_t ops_rows_launch(const ops_rows_work *work, cudaStream_t strea
 {
     const int dtype = ops_rows_dtype(work);
     cudaError_t status = cudaSuccess;
-    const bool done = ((dtype == (int)ops_storage_of<S>::DTYPE
+    const bool done = ((ops_stores<S>(dtype)
                             ? (status = ops_rows_as<K, S>(work, stream), true)
                             : false) || ...);
     return done ? status : ops_rows_any<K>(work, stream);

@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 import pytest
 from jinja2 import meta
 
-from opsmithc import compile, dtype_text, emit, paths, pipeline
+from opsmithc import boundary, compile, dtype_text, emit, paths, pipeline
 from opsmithc.backends import cpu, cuda
 from opsmithc.derive.op import Derived
 from opsmithc.derive.rows import Rows
@@ -33,7 +34,7 @@ INCLUDE = (paths.RUNTIME / "include", RUNTIME)
 # states, scalars, moved and computed elements, checks, windows, products, scatters, rows.
 NAMES = (
     "add", "where", "eq", "sigmoid", "normal_like", "sum", "any", "max_dim", "norm_p", "gather",
-    "scatter_add", "max_pool2d", "conv2d", "mm", "softmax", "layer_norm_rows", "nll_rows",
+    "scatter_add", "max_pool2d", "conv2d", "mm", "softmax", "nll_rows",
 )  # fmt: skip
 
 
@@ -56,7 +57,7 @@ def contexts() -> list[tuple[str, Any]]:
     """(template, context) of every kind, the files that hold several ops included."""
     found = [pair for d in chosen() for pair in cuda.BACKEND.kernel_contexts(d)]
     rows = tuple(row for _, c in found for row in cuda.tables(c))
-    group = cuda.GroupFile(cuda.HEADERS, tuple(f"{c.op}.cu" for _, c in found))
+    group = cuda.groups((f"{c.op}.cu", c) for _, c in found)[0]
     return [*found, ("cuda/group.cu.j2", group), ("cuda/table.cu.j2", cuda.TableFile(rows))]
 
 
@@ -179,3 +180,34 @@ def test_it_loads_where_there_is_no_gpu(library: Path) -> None:
     assert lib.ops_cuda_start() == 0
     assert lib.ops_cuda_why_not() not in (b"", b"started")
     assert lib.ops_cuda_kernel_count() > 10
+
+
+def test_opsmith_works_with_the_library_and_without_a_gpu(library: Path) -> None:
+    """The real library behind the real boundary: nothing breaks, and a GPU is asked for in vain."""
+    runtime = paths.GENERATED / "libopsmith.so"
+    if not runtime.exists() or Path("/dev/nvidia0").exists():
+        pytest.skip("needs a built opsmith and no GPU")
+    folder = library.parent
+    header = (paths.RUNTIME / "include" / "opsmith" / "cuda.h").read_text(encoding="utf-8")
+    source, module = folder / "_cuda.c", folder / "_cuda.so"
+    boundary.module("opsmith._generated._cuda", header, "opsmith/cuda.h", source)
+    python = ["-D_CFFI_NO_LIMITED_API", f"-I{sysconfig.get_path('include')}"]
+    link = [str(library), str(runtime), f"-Wl,-rpath,{folder}", f"-Wl,-rpath,{runtime.parent}"]
+    subprocess.run(
+        [compile.compiler(), "-w", "-fPIC", "-shared", *python, *(f"-I{p}" for p in INCLUDE),
+         str(source), *link, "-o", str(module)], check=True,
+    )  # fmt: skip
+    program = (
+        "import plugin, opsmith\n"
+        "assert not opsmith.cuda.is_available() and opsmith.cuda.device_count() == 0\n"
+        "try: opsmith.ones(2).cuda()\n"
+        "except RuntimeError as e: print(e)\n"
+        "assert opsmith.ones(2).sum().item() == 2\n"
+    )
+    path = (paths.ROOT / "tests" / "runtime" / "cuda_on_host", paths.FRONTEND)
+    env = dict(os.environ, CUDA_ON_HOST=str(module), PYTHONPATH=os.pathsep.join(map(str, path)))
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Found no usable NVIDIA GPU on your system: "), done.stdout

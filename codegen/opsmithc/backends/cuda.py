@@ -7,7 +7,7 @@ the loops around it for the storage types named here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,9 +110,9 @@ class TableFile:
     rows: tuple[Row, ...]
 
 
-# nvcc spends half a second on headers before the first op; four ops a file share it and still keep
-# every core busy.
-GROUP = 4
+# nvcc spends a second on headers before the first op: a file holds ops until they have that many
+# kernels, which is some ten times as much work, and still keeps every core busy.
+GROUP = 60
 HEADERS = ("math.cuh", "pointwise.cuh", "reduce.cuh", "index.cuh", "rows.cuh")
 
 
@@ -154,6 +154,21 @@ class Cuda(Backend):
 
 
 BACKEND = Cuda()
+
+
+def groups(files: Iterable[tuple[str, Any]]) -> list[GroupFile]:
+    """Kernel files, by name and context, cut into translation units of like size."""
+    found: list[list[str]] = []
+    weight = GROUP
+    for name, context in files:
+        if weight >= GROUP:
+            found.append([])
+            weight = 0
+        found[-1].append(name)
+        for row in tables(context):
+            made = row.launchers if isinstance(row, Launchers) else (row.symbol,)
+            weight += sum(launcher != "NULL" for launcher in made)
+    return [GroupFile(HEADERS, tuple(names)) for names in found]
 
 
 def tables(context: Any) -> tuple[Row, ...]:

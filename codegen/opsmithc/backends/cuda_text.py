@@ -14,7 +14,7 @@ CLASS = {COMMON: "ops_common", BOOL: "ops_bool", LONG: "ops_long"}
 # Storage types that get kernels of their own; all others go through the conversions of ops_any.
 STORAGE = {
     "f64": ("double",),
-    "f32": ("float", "__nv_bfloat16", "__half"),
+    "f32": ("float", "ops_short_float"),
     "i64": ("int64_t",),
     "i32": ("int32_t",),
     "b8": ("bool",),

@@ -20,17 +20,23 @@ if TYPE_CHECKING:
 
 
 @cache
-def _library() -> tuple[Any, str]:
-    """The library's functions, or None and why."""
+def _library() -> tuple[Any, Exception | None]:
+    """The library's functions, or None and what to raise where they are needed.
+
+    The kinds of errors are PyTorch's: an AssertionError without the library, else a RuntimeError.
+    """
     try:
         found = importlib.import_module("opsmith._generated._cuda").lib
     except ImportError as e:
         if getattr(e, "name", None) == "opsmith._generated._cuda":
-            return None, "opsmith was built without CUDA (python3 build.py --cuda)"
-        return None, str(e)
+            return None, AssertionError(
+                "opsmith not compiled with CUDA enabled (python3 build.py --cuda)"
+            )
+        return None, RuntimeError(f"the CUDA library does not load: {e}")
     if found.ops_cuda_device_count() < 1:
-        return None, _text(found.ops_cuda_why_not())
-    return found, ""
+        why = _text(found.ops_cuda_why_not())
+        return None, RuntimeError(f"Found no usable NVIDIA GPU on your system: {why}")
+    return found, None
 
 
 def _text(pointer: Any) -> str:
@@ -38,12 +44,12 @@ def _text(pointer: Any) -> str:
 
 
 def require() -> Any:
-    """The started library's functions, or a RuntimeError that says what is missing."""
-    lib, reason = _library()
-    if lib is None:
-        raise RuntimeError(f"the cuda backend is not available: {reason}")
+    """The started library's functions, or an error that says what is missing."""
+    lib, missing = _library()
+    if missing is not None:
+        raise type(missing)(*missing.args)
     if not lib.ops_cuda_start():
-        raise RuntimeError(f"the cuda backend is not available: {_text(lib.ops_cuda_why_not())}")
+        raise RuntimeError(f"the GPU cannot be used: {_text(lib.ops_cuda_why_not())}")
     return lib
 
 

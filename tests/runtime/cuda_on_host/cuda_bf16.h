@@ -44,4 +44,6 @@ inline bool __nv_bfloat16::operator!=(__nv_bfloat16 o) const
 {
     return __bfloat162float(*this) != __bfloat162float(o);
 }
+inline __nv_bfloat16 __ushort_as_bfloat16(uint16_t bits) { __nv_bfloat16 b; b.bits = bits; return b; }
+inline uint16_t __bfloat16_as_ushort(__nv_bfloat16 b) { return b.bits; }
 #endif
