@@ -11,8 +11,9 @@
  * once, in `row.runs` runs; between passes `fold` makes one value of those of all threads.
  *
  * A block works on `across` rows, OPS_THREADS / across threads each: few threads for short rows, all
- * for long ones. A row that fits is held in registers and read once (HELD); any other is read again
- * by each pass. Where neighbouring rows are neighbours in memory, so are their threads.
+ * for long ones. A row that fits is held in registers and read once (HELD); any other, and every row
+ * of doubles, is read again by each pass. Where neighbouring rows are neighbours in memory, so are
+ * their threads.
  *
  * Column outputs add up over rows: teams of threads walk many rows each and keep partial sums, which
  * a second launch adds in a fixed order: results have the same bits from run to run. */
@@ -516,9 +517,15 @@ static cudaError_t ops_rows_as(const ops_rows_work *work, cudaStream_t stream)
 {
     constexpr int V = 16 / sizeof(S), U = OPS_ROWS_ELEMENTS * 4 / (V * sizeof(typename K::compute));
     const int fit = ops_rows_fit(work, V, U);
-    return fit < 0 ? ops_rows_any<K>(work, stream)
-           : fit   ? ops_rows_run<K, S, V, U, true>(work, stream)
-                   : ops_rows_run<K, S, V, 1, false>(work, stream);
+    if (fit < 0) {
+        return ops_rows_any<K>(work, stream);
+    }
+    if constexpr (sizeof(typename K::compute) < 8) { /* doubles fill registers twice as fast */
+        if (fit) {
+            return ops_rows_run<K, S, V, U, true>(work, stream);
+        }
+    }
+    return ops_rows_run<K, S, V, 1, false>(work, stream);
 }
 
 /* The launcher of a kernel: S are the storage types that have kernels of their own. */
