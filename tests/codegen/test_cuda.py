@@ -184,7 +184,7 @@ def test_it_loads_where_there_is_no_gpu(library: Path) -> None:
 
 def test_opsmith_works_with_the_library_and_without_a_gpu(library: Path) -> None:
     """The real library behind the real boundary: nothing breaks, and a GPU is asked for in vain."""
-    runtime = paths.GENERATED / "libopsmith.so"
+    runtime = paths.runtime_library()
     if not runtime.exists() or Path("/dev/nvidia0").exists():
         pytest.skip("needs a built opsmith and no GPU")
     folder = library.parent
