@@ -57,9 +57,16 @@ def parameter(p: Param, sample, params):
     return value
 
 
+def places(op, tensors, params):
+    """Outputs that say where a selection found its values: gradients read them."""
+    found = reading.run(index.analyse(op), tensors, params)
+    return dict(zip(op.schema.outputs[1:], found[1:], strict=True))
+
+
 def evaluate(node, op, tensors, params, g):
     """A gradient program: calls of index ops on arrays."""
-    scope = {**tensors, **params, "g": g, f"g_{op.schema.outputs[0]}": g}
+    kept = places(op, tensors, params)
+    scope = {**tensors, **params, **kept, "g": g, f"g_{op.schema.outputs[0]}": g}
     return _evaluate(node, scope)
 
 
@@ -130,7 +137,8 @@ def test_adjoints_of_adjoints_match_differences(name):
         adjoint = ALL.get(f"{name}_adjoint_{tensor}")
         if adjoint is None:
             continue
-        inner = {p.name: tensors.get(p.name) for p in adjoint.schema.tensors}
+        known = tensors | places(op, tensors, params)
+        inner = {p.name: known.get(p.name) for p in adjoint.schema.tensors}
         inner["grad_output"] = rng.normal(size=shape)
         values = {**params, "size": list(tensors[tensor].shape)}
         program = index.analyse(adjoint)
@@ -228,3 +236,10 @@ def test_mistakes_have_a_place(formula, message):
         (op,) = registry.parse(text)
         index.analyse(op)
     assert "wrong" in str(caught.value)
+
+
+def test_a_selection_that_returns_its_places_is_not_searched_again():
+    for name in ("max_pool1d", "max_pool2d", "adaptive_max_pool2d"):
+        adjoint = ALL[f"{name}_with_indices_adjoint_input"]
+        assert [p.name for p in adjoint.schema.tensors] == ["grad_output", "indices"]
+        assert index.analyse(adjoint).scatter

@@ -331,15 +331,34 @@ def test_adjoints(lib, name, k, adjoint, dtype):
     tensor = adjoint.removeprefix(f"{name}_adjoint_").removesuffix("_adjoint_grad_output")
     if tensors.get(tensor) is None:
         pytest.skip(f"the sample has no {tensor}")
-    out, own = expected(op, tensors, params)[0].shape, tensors[tensor].shape
+    results, own = expected(op, tensors, params), tensors[tensor].shape
+    out = results[0].shape
+    known = tensors | dict(zip(op.schema.outputs[1:], results[1:], strict=True))
     if adjoint.endswith("_adjoint_grad_output"):
         out, own = own, out
-    inner = {p.name: tensors.get(p.name) for p in a.schema.tensors}
+    inner = {p.name: known.get(p.name) for p in a.schema.tensors}
     inner["grad_output"] = rng.normal(size=out).astype(dtype)
     values = {**params, "size": list(own)}
     before = lib.c.ops_live_tensors()
     compare(lib.run(a, inner, values), expected(a, inner, values), dtype, adjoint)
     assert lib.c.ops_live_tensors() == before
+
+
+def test_places_beyond_the_edge_are_skipped(lib):
+    """No check has looked at the places that an op returned to itself: writes must stay inside."""
+    op = ALL["max_pool2d_with_indices_adjoint_input"]
+    places = np.array([[[-1, 5], [6, 2**40]]])
+    inner = {"grad_output": np.full((1, 2, 2), 2.0), "indices": places}
+    params = {
+        "size": [1, 2, 3], "kernel_size": [1, 1], "stride": None, "padding": [0, 0],
+        "dilation": [1, 1], "ceil_mode": False,
+    }  # fmt: skip
+    (found,) = lib.run(op, inner, params)
+    assert found.tolist() == [[[0, 0, 0], [0, 0, 2]]]
+    back = ALL["max_pool2d_with_indices_adjoint_input_adjoint_grad_output"]
+    inner["grad_output"] = np.arange(1.0, 7.0).reshape(1, 2, 3)
+    (found,) = lib.run(back, inner, params | {"size": [1, 2, 2]})
+    assert found.tolist() == [[[0, 6], [0, 0]]]
 
 
 @pytest.mark.parametrize("name", [n for n, op in OPS.items() if index.analyse(op).start])

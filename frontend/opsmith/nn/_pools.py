@@ -6,7 +6,7 @@ from typing import Any
 
 from opsmith import Tensor
 from opsmith import _functions as _f
-from opsmith.nn._sizes import ntuple
+from opsmith.autograd.grad_mode import is_grad_enabled
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -30,18 +30,15 @@ def max_pool1d(
     return_indices: bool = False,
 ) -> Any:
     """The greatest of each window of (N, C, L); with `return_indices`, where it is too."""
-    if not return_indices:
+    if not (return_indices or _recorded(input)):
         return _f.max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode)
-    window = ntuple(kernel_size, 1)
-    values, indices = _f.max_pool2d_with_indices(
-        input.unsqueeze(-2),
-        (1, *window),
-        (1, *(window if stride is None else ntuple(stride, 1))),
-        (0, *ntuple(padding, 1)),
-        (1, *ntuple(dilation, 1)),
-        ceil_mode,
-    )
-    return values.squeeze(-2), indices.squeeze(-2)
+    found = _f.max_pool1d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+    return found if return_indices else found.values
+
+
+def _recorded(input: Tensor) -> bool:
+    """Will the pooling be differentiated? Then the places found are kept, not searched again."""
+    return is_grad_enabled() and input.requires_grad
 
 
 def max_pool2d(
@@ -54,9 +51,10 @@ def max_pool2d(
     return_indices: bool = False,
 ) -> Any:
     """The greatest of each window of (N, C, H, W); with `return_indices`, where it is too."""
-    if return_indices:
-        return _f.max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
-    return _f.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
+    if not (return_indices or _recorded(input)):
+        return _f.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
+    found = _f.max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+    return found if return_indices else found.values
 
 
 def _output_size(input: Tensor, wanted: Any, n: int) -> tuple[int, ...]:
@@ -82,6 +80,8 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     size = _output_size(input, output_size, 2)
     if return_indices:
         return tuple(_f.adaptive_max_pool2d_with_indices(input, size))
+    if _recorded(input):
+        return _f.adaptive_max_pool2d_with_indices(input, size).values
     return _f.adaptive_max_pool2d(input, size)
 
 
@@ -91,7 +91,7 @@ def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = 
     if return_indices:
         found = _f.adaptive_max_pool2d_with_indices(input.unsqueeze(-2), size)
         return tuple(t.squeeze(-2) for t in found)
-    return _f.adaptive_max_pool2d(input.unsqueeze(-2), size).squeeze(-2)
+    return adaptive_max_pool2d(input.unsqueeze(-2), size).squeeze(-2)
 
 
 def avg_pool1d(

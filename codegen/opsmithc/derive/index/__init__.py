@@ -13,6 +13,7 @@ transposes one read of it, ``family.py`` closes the derivatives.
 
 from __future__ import annotations
 
+from .adjoint import beyond
 from .affine import affine
 from .analysis import analyse, parse_axis
 from .family import adjoint_ops, gradient_programs, with_gradients
@@ -31,5 +32,6 @@ from .program import (
 
 __all__ = [
     "ACC", "GRAD", "OUT", "SIZE", "Axis", "Loop", "Program", "Read", "adjoint_ops", "affine",
-    "analyse", "differentiable", "gradient_programs", "is_adjoint", "parse_axis", "with_gradients",
+    "analyse", "beyond", "differentiable", "gradient_programs", "is_adjoint", "parse_axis",
+    "with_gradients",
 ]  # fmt: skip

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from ... import formula as fm
 from ...errors import FormulaError
-from ...formula import Attr, Call, Compare, Fold, IfExp, Item, Name, Nil, Node, Num
+from ...formula import Attr, Binary, Call, Compare, Fold, IfExp, Item, Name, Nil, Node, Num
 from ...opdef import DTypeRule, Formula, Index, OpDef
 from ...schema import Param, Schema, Type
-from ..algebra import ZERO, add, is_num, simplify
+from ..algebra import ONE, ZERO, add, is_num, mul, simplify
 from ..gradient import gradient
 from .program import ACC, GRAD, OUT, SIZE, Axis, Program, Read
 
@@ -78,6 +78,10 @@ def adjoint(program: Program, read: Read, partial: Node, suffix: str) -> OpDef:
     in_finish = read.name in fm.names(program.finish)
     loops = program.outer if in_finish else program.loops
     value: Node
+    at_places = _at_places(program, read, term)
+    if at_places is not None:
+        target, value = at_places
+        return _hidden(program, suffix, target, value, program.dims[read.tensor], start=False)
     if program.picked is not None or program.fold in ARG_FOLDS:
         kind = ARG_FOLDS.get(program.fold, program.fold)
         found = fm.substitute(program.term, items)
@@ -94,6 +98,31 @@ def adjoint(program: Program, read: Read, partial: Node, suffix: str) -> OpDef:
     return _hidden(program, suffix, Item(Name(OUT), read.index), value, axes, start=False)
 
 
+def _at_places(program: Program, read: Read, term: Node) -> tuple[Item, Node] | None:
+    """Target and value of a selection's adjoint that adds at the places the op has returned.
+
+    Nothing needs to be searched again, where what is added does not depend on the place.
+    """
+    folded = {v.var for v in program.inner}
+    if not program.indices or folded & set(fm.names(term)) or any(
+        isinstance(n, Item) and n.base != Name(GRAD) for n in fm.walk(term)
+    ):  # fmt: skip
+        return None
+    place = Item(Name(program.op.schema.outputs[1]), program.target)
+    index: list[Node] = []
+    inner: Node = ONE  # elements that one step along the axis moves the place by
+    for axis, i in reversed(list(zip(program.dims[read.tensor], read.index, strict=True))):
+        if not folded & set(fm.names(i)):
+            index.insert(0, i)
+            continue
+        outermost = not any(folded & set(fm.names(x)) for x in read.index[: -len(index) - 1])
+        at: Node = place if is_num(inner, 1) else Binary("//", place, inner)
+        index.insert(0, at if outermost else Binary("%", at, axis.size))
+        inner = mul(inner, axis.size)
+    loops = tuple((v.var, v.extent) for v in program.outer)
+    return Item(Name(OUT), tuple(index)), Fold("sum", term, loops)
+
+
 def adjoint_start(program: Program) -> OpDef:
     """Of ``input[..] = src[..]``: the cotangent of input, g with the written elements zeroed."""
     target = Item(Name(GRAD), program.target)
@@ -107,26 +136,32 @@ def _hidden(
     renamed = {inherited(op, p.name): p for p in op.schema.tensors}
     known = set(renamed)
     used = {n.id for t in (target, value) for n in fm.walk(t) if isinstance(n, Name)} & known
+    places = tuple(
+        o for o in op.schema.outputs
+        if any(n == Name(o) for t in (target, value) for n in fm.walk(t)) and program.indices
+    )  # fmt: skip
     used |= _for_sizes(program, used, axes, (target, value)) & known
     tensors = [replace(p, name=name) for name, p in renamed.items() if name in used]
     others = [p for p in op.schema.params if not p.type.base == "Tensor" and p.name != SIZE]
     params = (
         Param(GRAD, Type("Tensor")),
+        *(Param(o, Type("Tensor")) for o in places),
         *(Param(p.name, replace(p.type, optional=False)) for p in tensors),
         Param(SIZE, Type("int", True)),
         *(Param(p.name, p.type) for p in others),
     )
     out_axes = tuple(a.text for a in program.dims[OUT])
     size_axes = tuple(a.text for a in axes)
-    dims = {GRAD: out_axes}
+    dims = {GRAD: out_axes} | {o: out_axes for o in places}
     for p in tensors:
         dims[p.name] = tuple(a.text for a in program.dims[renamed[p.name].name])
     dims |= {SIZE: size_axes, OUT: size_axes}
     outside = {inherited(op, k): f for k, f in op.outside.items() if inherited(op, k) in used}
-    if any(_affine_place(i) for i in program.target):  # what was not written has no cotangent
+    if any(beyond(program.op, i) for i in program.target):  # what was not written: no cotangent
         outside[GRAD] = Formula("0", ZERO, op.place)
     formula = f"{fm.unparse(target)} = {fm.unparse(value)}"
     name = f"{op.name}_adjoint_{suffix}"
+    classes = {k: v for k, v in op.dtype.classes.items() if k in used}
     args = (GRAD, *(p.name for p in tensors if p.name not in op.dtype.classes))
     positions = {p.name for p in tensors if p.name in op.dtype.classes}
     checks = tuple(
@@ -140,7 +175,7 @@ def _hidden(
         schema=Schema(name, params, ("",)),
         meaning=Index(target, value, Formula(formula, value, op.place)),
         fast=None, grad={}, kinks=(), linear=((GRAD,),), transpose={},
-        dtype=DTypeRule("same", args, {k: v for k, v in op.dtype.classes.items() if k in used}),
+        dtype=DTypeRule("same", args, classes | {o: "integral" for o in places}),
         dims=dims,
         outside=outside,
         check=checks, stop={}, variants=("hidden",), alias=(), schedule="", autocast="",
@@ -173,6 +208,10 @@ def _for_sizes(
     return found
 
 
-def _affine_place(i: Node) -> bool:
-    """A subscript computed from loop variables alone: it may lie beyond the edge."""
-    return not isinstance(i, Name) and not any(isinstance(n, Item) for n in fm.walk(i))
+def beyond(op: OpDef, i: Node) -> bool:
+    """May a subscript of the target lie beyond the edge? Loops and checked positions do not."""
+    if isinstance(i, Name):
+        return False
+    checked = {n for f, _ in op.check for n in fm.names(f.node)}
+    read = {n.base.id for n in fm.walk(i) if isinstance(n, Item) and isinstance(n.base, Name)}
+    return not read or not read <= checked

@@ -12,9 +12,10 @@ from typing import ClassVar
 from ... import formula as fm
 from ...backends.ctext import Printer
 from ...derive.algebra import add, mul, simplify
-from ...derive.index import ACC, Read, affine
+from ...derive.index import ACC, OUT, Read, affine
 from ...formula import Compare, Name, Node, Num
 from ...ir import BOOL, COMMON, LONG
+from .ints import joined, position
 from .nest import BY_SIZE, FLOATS, Nest
 
 
@@ -23,6 +24,8 @@ class Body(Nest):
 
     structure: ClassVar[str]
     sums = False  # adds contiguous runs
+    may_clear = False
+    clears = False  # sets its part of the result to zero before it adds there
 
     def write(self) -> tuple[str, ...]:
         """The kernel's statements."""
@@ -44,6 +47,23 @@ class Body(Nest):
             total = mul(total, self.extent[v])
         return total
 
+    def clear(self, shared: Sequence[str]) -> None:
+        """Zero what a row adds to, where rows are whole slices of the result: it stays in cache."""
+        p = self.p
+        axes, first = p.dims[OUT], len(shared)
+        own = zip(p.target, axes, shared)  # the leading axes
+        if not self.may_clear or not p.partial or p.start or not shared or first == len(axes):
+            return
+        if any(i != Name(v) or a.size != self.extent[v] or a.at_least for i, a, v in own):
+            return
+        self.clears = True
+        size: Node = Num(1)
+        for a in axes[first:]:
+            size = mul(size, a.size)
+        place = position(axes, (*p.target[:first], *(Num(0) for _ in axes[first:])))
+        n = self.ints.text(size, 20)
+        self.w(f"memset(out + {self.ints.text(place, 9)}, 0, (size_t){n} * sizeof *out);")
+
     # Values --------------------------------------------------------------------------------------
 
     def element(self, read: Read, along: str = "", step: str = "") -> str:
@@ -57,10 +77,10 @@ class Body(Nest):
             text = f"{t}[{self.ints.offset(t, read.index)}]"
         if self.guarded(read):
             tests = []
-            for i, axis in zip(read.index, self.p.dims[t], strict=True):
+            for size, i in joined(self.p.dims[t], read.index):
                 if not isinstance(i, Name):
                     place = self.ints.text(i, 10)
-                    tests.append(f"{place} >= 0 && {place} < {self.ints.text(axis.size, 9)}")
+                    tests.append(f"{place} >= 0 && {place} < {self.ints.text(size, 9)}")
             outside = Printer(self.code, {}).value(self.p.op.outside[t].node, COMMON)
             text = f"({' && '.join(tests)} ? {text} : {outside})"
         return text

@@ -91,7 +91,7 @@ def file_of(kernels: Kernels) -> IndexFile:
         unused=tuple(n for n in names if n not in used),
         shapes=(*body, *more), ndim=ndim, shape=shape, device=f"{tensors(op)[0].name}->device",
         operands=tuple(operands), counted=p.indices, start=p.start,
-        zero=zero if p.partial and not p.start else "", narrow=narrow(p),
+        zero=zero if p.partial and not p.start and not written.clears else "", narrow=narrow(p),
         assign=tuple(arguments.assign), rows=written.rows, work=effort,
         inplace=bool(p.start) and not is_adjoint(op),
     )  # fmt: skip
@@ -101,7 +101,8 @@ def refuse_reserved(p: Program) -> None:
     """Loops, sizes and parameters must not be called as the generated C's own variables."""
     params = {q.name for q in p.op.schema.params}
     taken = {v.var for v in p.loops} | set(p.let) | params - {SIZE}
-    for name in sorted(taken & (RESERVED - {"k", "v"}) | (params & RESERVED)):
+    own = RESERVED if p.indices else RESERVED - {"indices"}
+    for name in sorted(taken & (own - {"k", "v"}) | (params & own)):
         raise FormulaError(f"'{name}' is a name of the generated C; rename it")
 
 

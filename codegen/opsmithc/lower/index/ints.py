@@ -101,6 +101,26 @@ class Ints:
 def position(axes: Sequence[Axis], index: Sequence[Node]) -> Node:
     """The row-major position, as a formula."""
     total: Node = Num(0)
-    for axis, i in zip(axes, index, strict=True):
-        total = add(mul(total, axis.size), i)
+    for size, i in joined(axes, index):
+        total = add(mul(total, size), i)
     return total
+
+
+def joined(axes: Sequence[Axis], index: Sequence[Node]) -> list[tuple[Node, Node]]:
+    """Sizes and subscripts; neighbours that take one position apart, ``a // N, a % N``, are one."""
+    found: list[tuple[Node, Node]] = []
+    for axis, i in zip(axes, index, strict=True):
+        if found and isinstance(i, Binary) and i.op == "%" and i.right == axis.size:
+            size, before = found[-1]
+            if before == _quotient(i.left, axis.size):
+                found[-1] = mul(size, axis.size), i.left
+                continue
+        found.append((axis.size, i))
+    return found
+
+
+def _quotient(a: Node, n: Node) -> Node:
+    """``a // n``, as ``x // m // n`` is written."""
+    if isinstance(a, Binary) and a.op == "//":
+        return Binary("//", a.left, mul(n, a.right))
+    return Binary("//", a, n)

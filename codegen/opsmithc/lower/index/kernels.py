@@ -94,6 +94,7 @@ class Written:
     tuned: tuple[Kernel, ...]  # what takes their place where it may
     rows: str  # how many rows their range counts
     strides: Mapping[str, Node]  # steps of windows, which must be positive
+    clears: bool  # they set to zero what they add to
     names: frozenset[str]  # that the statements use
 
 
@@ -139,6 +140,7 @@ class Kernels:
         rows: Node = Num(1)
         at_end: Node = Num(1)
         strides: dict[str, Node] = {}
+        clears = False
         products = self.gemm or self.conv
         short = None if products or self.plain else without_last_group(self.program)
         for code in self.codes():
@@ -150,8 +152,10 @@ class Kernels:
                 call = conv_lines(self.conv, code, self.ints)
                 tuned.append(Kernel(f"convolve_{code}", ctype, tuple(call), False))
             loops = form(self.program, code, self.plain)
+            loops.may_clear = short is None and not self.plain
             lines = loops.write()
             rows, strides = loops.rows(), loops.strides
+            clears = loops.clears
             if short is not None:
                 lines, at_end = last_axis_first(short, code, lines)
             found.append(Kernel(f"loops_{code}", ctype, lines, loops.sums))
@@ -161,7 +165,8 @@ class Kernels:
         if products and text != "1":
             text = f"(tuned ? 1 : {text})"
         names = frozenset(n for k in (*found, *tuned) for n in words(" ".join(k.lines)))
-        return Written(tuple(found), tuple(tuned), text, strides | self.conv_steps(), names)
+        strides = {**strides, **self.conv_steps()}
+        return Written(tuple(found), tuple(tuned), text, strides, clears, names)
 
     def conv_steps(self) -> dict[str, Node]:
         """Strides and dilations of a convolution."""

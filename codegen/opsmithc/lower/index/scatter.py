@@ -6,9 +6,11 @@ two never write one element, and the order of additions is that of the loops.
 
 from __future__ import annotations
 
-from ...derive.index import OUT
-from ...formula import Name
+from ... import formula as fm
+from ...derive.index import OUT, beyond
+from ...formula import Item, Name
 from .body import Body
+from .ints import joined
 
 
 class Scatter(Body):
@@ -27,6 +29,7 @@ class Scatter(Body):
         parallel, order, inner = self.schedule()
         if parallel:
             self.decode(parallel)
+            self.clear(parallel)
         elif inner not in order:
             pass  # the innermost loop itself is shared among threads
         else:
@@ -39,6 +42,9 @@ class Scatter(Body):
             self.loop(inner, "lo", "hi")
         elif inner:
             self.loop(inner)
+        inside = self.inside()
+        if inside:
+            self.w.open(f"if ({inside})")
         values = {r.name: self.element(r) for r in self.reads(p.term)}
         sign = "=" if p.replace else "+="
         w(f"out[{self.ints.offset(OUT, p.target)}] {sign} {self.value(p.term, values)};")
@@ -47,6 +53,15 @@ class Scatter(Body):
             self.advance(parallel)
         else:
             w.close(0)
+
+    def inside(self) -> str:
+        """Condition on positions that nothing has checked: what lies beyond is not written."""
+        tests = []
+        for size, i in joined(self.p.dims[OUT], self.p.target):
+            if any(isinstance(n, Item) for n in fm.walk(i)) and beyond(self.p.op, i):
+                place, end = self.ints.text(i), self.ints.text(size)
+                tests.append(f"(uint64_t)({place}) < (uint64_t)({end})")
+        return " && ".join(tests)
 
     def schedule(self) -> tuple[list[str], list[str], str]:
         """Loops that threads share, the others in order, and the innermost of all.

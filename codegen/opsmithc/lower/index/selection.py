@@ -34,6 +34,7 @@ class Selection(Body):
         parallel = self.shared()
         if parallel:
             self.decode(parallel)
+            self.clear(parallel)
         else:
             w.open("for (int64_t row = lo; row < hi; ++row)")
         for v in outer[:-1] if rows else outer:
