@@ -105,54 +105,56 @@ static int64_t inner_stride(const ops_rows_axis *axes, int count, int operand)
 
 /* Packing -------------------------------------------------------------------------------------- */
 
-/* Square blocks in registers: at each stage, pairs of lines swap what is off the diagonal. */
-typedef int32_t line4 __attribute__((vector_size(32)));
-typedef int64_t line8 __attribute__((vector_size(32)));
-#define OPS_MIX(v, a, b, low, high)                                                               \
+/* Square blocks in registers: at each stage, pairs of lines swap what is off the diagonal. A line is
+ * as wide as the vectors of the instruction set. */
+#if defined(__AVX512F__)
+#define OPS_LINE 64
+#else
+#define OPS_LINE 32
+#endif
+typedef int32_t line4 __attribute__((vector_size(OPS_LINE)));
+typedef int64_t line8 __attribute__((vector_size(OPS_LINE)));
+
+/* Blocks of 2, 4, .. lines within a vector: element j of a line comes from the other line of its pair
+ * where bit `half` of j differs from that of the line. */
+#define OPS_LOW(n, half, j) ((j) & (half) ? (n) + (j) - (half) : (j))
+#define OPS_HIGH(n, half, j) ((j) & (half) ? (n) + (j) : (j) + (half))
+#define OPS_PICK_4(F, n, h, j) F(n, h, j), F(n, h, j + 1), F(n, h, j + 2), F(n, h, j + 3)
+#define OPS_PICK_8(F, n, h, j) OPS_PICK_4(F, n, h, j), OPS_PICK_4(F, n, h, j + 4)
+#define OPS_PICK_16(F, n, h, j) OPS_PICK_8(F, n, h, j), OPS_PICK_8(F, n, h, j + 8)
+#define OPS_STAGE(v, n, half)                                                                     \
+    for (int a = 0; a < n; ++a) {                                                                 \
+        if (!(a & (half))) {                                                                      \
+            const __typeof__(v[0]) x = v[a], y = v[a + (half)];                                   \
+            v[a] = __builtin_shufflevector(x, y, OPS_PICK_##n(OPS_LOW, n, half, 0));              \
+            v[a + (half)] = __builtin_shufflevector(x, y, OPS_PICK_##n(OPS_HIGH, n, half, 0));    \
+        }                                                                                         \
+    }
+#define OPS_BLOCK_OF(size, n, STAGES)                                                             \
+    static void block_of_##size(const char *from, int64_t from_step, char *to, int64_t to_step)   \
     {                                                                                             \
-        const __typeof__(v[0]) x = v[a], y = v[b];                                                \
-        v[a] = __builtin_shufflevector(x, y, low);                                                \
-        v[b] = __builtin_shufflevector(x, y, high);                                               \
+        line##size v[n];                                                                          \
+        for (int k = 0; k < n; ++k) {                                                             \
+            memcpy(&v[k], from + k * from_step, sizeof v[k]);                                     \
+        }                                                                                         \
+        STAGES                                                                                    \
+        for (int k = 0; k < n; ++k) {                                                             \
+            memcpy(to + k * to_step, &v[k], sizeof v[k]);                                         \
+        }                                                                                         \
     }
-#define OPS_LIST(...) __VA_ARGS__
-
-static void block_of_4(const char *from, int64_t from_step, char *to, int64_t to_step)
-{
-    line4 v[8];
-    for (int k = 0; k < 8; ++k) {
-        memcpy(&v[k], from + k * from_step, sizeof v[k]);
-    }
-#define OPS_MIX_1(a) OPS_MIX(v, a, a + 1, OPS_LIST(0, 8, 2, 10, 4, 12, 6, 14), OPS_LIST(1, 9, 3, 11, 5, 13, 7, 15))
-#define OPS_MIX_2(a) OPS_MIX(v, a, a + 2, OPS_LIST(0, 1, 8, 9, 4, 5, 12, 13), OPS_LIST(2, 3, 10, 11, 6, 7, 14, 15))
-#define OPS_MIX_4(a) OPS_MIX(v, a, a + 4, OPS_LIST(0, 1, 2, 3, 8, 9, 10, 11), OPS_LIST(4, 5, 6, 7, 12, 13, 14, 15))
-    OPS_MIX_1(0) OPS_MIX_1(2) OPS_MIX_1(4) OPS_MIX_1(6)
-    OPS_MIX_2(0) OPS_MIX_2(1) OPS_MIX_2(4) OPS_MIX_2(5)
-    OPS_MIX_4(0) OPS_MIX_4(1) OPS_MIX_4(2) OPS_MIX_4(3)
-    for (int k = 0; k < 8; ++k) {
-        memcpy(to + k * to_step, &v[k], sizeof v[k]);
-    }
-}
-
-static void block_of_8(const char *from, int64_t from_step, char *to, int64_t to_step)
-{
-    line8 v[4];
-    for (int k = 0; k < 4; ++k) {
-        memcpy(&v[k], from + k * from_step, sizeof v[k]);
-    }
-    OPS_MIX(v, 0, 1, OPS_LIST(0, 4, 2, 6), OPS_LIST(1, 5, 3, 7))
-    OPS_MIX(v, 2, 3, OPS_LIST(0, 4, 2, 6), OPS_LIST(1, 5, 3, 7))
-    OPS_MIX(v, 0, 2, OPS_LIST(0, 1, 4, 5), OPS_LIST(2, 3, 6, 7))
-    OPS_MIX(v, 1, 3, OPS_LIST(0, 1, 4, 5), OPS_LIST(2, 3, 6, 7))
-    for (int k = 0; k < 4; ++k) {
-        memcpy(to + k * to_step, &v[k], sizeof v[k]);
-    }
-}
+#if OPS_LINE == 64
+OPS_BLOCK_OF(4, 16, OPS_STAGE(v, 16, 1) OPS_STAGE(v, 16, 2) OPS_STAGE(v, 16, 4) OPS_STAGE(v, 16, 8))
+OPS_BLOCK_OF(8, 8, OPS_STAGE(v, 8, 1) OPS_STAGE(v, 8, 2) OPS_STAGE(v, 8, 4))
+#else
+OPS_BLOCK_OF(4, 8, OPS_STAGE(v, 8, 1) OPS_STAGE(v, 8, 2) OPS_STAGE(v, 8, 4))
+OPS_BLOCK_OF(8, 4, OPS_STAGE(v, 4, 1) OPS_STAGE(v, 4, 2))
+#endif
 
 /* to[j][i] = from[i][j] for i < lines, j < width; lines are contiguous, `step` bytes apart. */
 static void transpose(int size, int64_t lines, int64_t width, const char *from, int64_t from_step,
                       char *to, int64_t to_step)
 {
-    const int64_t square = size == 4 ? 8 : 4;
+    const int64_t square = OPS_LINE / size;
     for (int64_t i = 0; i < lines; i += square) {
         for (int64_t j = 0; j < width; j += square) {
             const char *const a = from + i * from_step + j * size;
@@ -199,6 +201,11 @@ static void pack(const job *j, int k, int64_t first, int64_t rows, char *tight, 
         const int64_t line = same ? stride : rows * size;
         for (int64_t i = 0; !same && !o->output && i < inner; ++i) {
             ops_convert(o->want, o->dtype, rows, data + i * stride, step, lines + i * line);
+        }
+        if (same) { /* the next tile, far apart in memory: fetched while this one is worked on */
+            for (int64_t i = 0; i < inner; ++i) {
+                __builtin_prefetch(data + i * stride + rows * size, 0, 3);
+            }
         }
         if (o->output) {
             transpose((int)size, rows, inner, tight, pitch, from, line);
