@@ -80,6 +80,16 @@ CASES = {
         (M,),
         lambda a: np.pad(a[:, 1:], ((0, 0), (0, 1))),
     ),
+    "pad_outer": (
+        lambda a: opsmith.nn.functional.pad(a, (0, 0, 2, 0, 1, 1), value=-1.0),
+        (X,),
+        lambda a: np.pad(a, ((1, 1), (2, 0), (0, 0)), constant_values=-1.0),
+    ),
+    "pad_and_cut": (
+        lambda a: opsmith.nn.functional.pad(a.transpose(0, 2), (1, -1, -1, 40)),
+        (X,),
+        lambda a: np.pad(a.swapaxes(0, 2)[:, 1:, :-1], ((0, 0), (0, 40), (1, 0))),
+    ),
     "pad_reflect": (
         lambda a: opsmith.nn.functional.pad(a, (1, 2), "reflect"),
         (M,),
@@ -326,6 +336,37 @@ def test_empty():
     assert opsmith.cat([opsmith.zeros(0, 3), opsmith.zeros(2, 3)]).shape == (2, 3)
     assert opsmith.stack([opsmith.zeros(0)] * 3).shape == (3, 0)
     assert opsmith.nonzero(opsmith.zeros(0, 2)).shape == (0, 2)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16", "int16", "uint8", "bool"])
+@pytest.mark.parametrize("shape", [(700,), (3, 257), (2, 300, 1), (5, 4, 3, 2)])
+def test_nonzero_of_many(dtype, shape):
+    a = (np.arange(np.prod(shape)).reshape(shape) * 7 % 5 % 2).astype(dtype)
+    assert opsmith.from_numpy(a).nonzero().tolist() == np.argwhere(a).tolist()
+    assert opsmith.from_numpy(a.T).nonzero().tolist() == np.argwhere(a.T).tolist()
+
+
+@pytest.mark.parametrize("pool", ["max_pool1d", "max_pool2d", "adaptive_max_pool2d"])
+def test_pooling_is_the_same_recorded_or_not(pool):
+    """Recorded, pooling keeps the places found, and the gradient adds there."""
+    rank = 1 if pool.endswith("1d") else 2
+    x = opsmith.tensor(np.sin(np.arange(96.0) * 2.3).reshape((2, 3, 16, 1)[: rank + 1] + (-1,)))
+    run = getattr(opsmith.nn.functional, pool)
+    size = (3,) if pool.startswith("adaptive") else (3, 2, 1)
+    with opsmith.no_grad():
+        want = run(x, *size)
+    x.requires_grad_()
+    got = run(x, *size)
+    assert got.tolist() == want.tolist()
+    values, indices = run(x, *size, return_indices=True)
+    assert values.tolist() == want.tolist()
+    got.sum().backward()
+    counts = np.zeros(x.shape).reshape(*x.shape[:-rank], -1)
+    flat = indices.numpy().reshape(*indices.shape[:-rank], -1)
+    for place in np.ndindex(flat.shape):
+        counts[(*place[:-1], flat[place])] += 1
+    assert x.grad.tolist() == counts.reshape(x.shape).tolist()
+    assert gradcheck(lambda a: run(a, *size) ** 2, (x,), atol=1e-4)
     assert opsmith.zeros(0).unique().shape == (0,)
     assert [p.shape[0] for p in opsmith.zeros(5).split(2)] == [2, 2, 1]
     assert opsmith.zeros(3, 0).tril().shape == (3, 0)
