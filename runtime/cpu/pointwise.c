@@ -664,11 +664,22 @@ static void copy_range(int64_t lo, int64_t hi, void *arg)
     const ops_operand_plan *to = &plan->op[0], *from = &plan->op[1];
     int last = plan->ndim - 1;
     int64_t index[OPS_MAX_NDIM];
+    const int64_t size = ops_dtype_size[to->dtype];
+    const int runs = last > 0 && to->dtype == from->dtype && to->stride[last] == size &&
+                     from->stride[last] == size;
     ops_plan_seek(plan, lo, index);
     while (lo < hi) {
         int64_t n = plan->shape[last] - index[last] < hi - lo ? plan->shape[last] - index[last] : hi - lo;
         char *out = address(plan, to, index), *in = address(plan, from, index);
-        if (to->stride[last] == ops_dtype_size[to->dtype]) {
+        if (runs && n == plan->shape[last]) { /* lines of one plane: no more than two steps apart */
+            const int64_t left = plan->shape[last - 1] - index[last - 1];
+            const int64_t lines = left < (hi - lo) / n ? left : (hi - lo) / n;
+            for (int64_t k = 0; k < lines; ++k) {
+                ops_copy_run(out + k * to->stride[last - 1], in + k * from->stride[last - 1], n * size);
+            }
+            index[last - 1] += lines - 1;
+            lo += (lines - 1) * n;
+        } else if (to->stride[last] == ops_dtype_size[to->dtype]) {
             ops_convert(to->dtype, from->dtype, n, in, from->stride[last], out);
         } else if (from->stride[last] == ops_dtype_size[from->dtype]) {
             ops_convert_out(to->dtype, from->dtype, n, in, out, to->stride[last]);

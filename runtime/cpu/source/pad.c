@@ -46,20 +46,6 @@ static void spread(char *to, int64_t bytes, const char *element, int64_t item)
     }
 }
 
-/* Runs are short as a rule: no call, the last block overlaps the one before. */
-static void move(char *to, const char *from, int64_t bytes)
-{
-    enum { BLOCK = 32 };
-    if (bytes < BLOCK || bytes > 16 * BLOCK) {
-        memcpy(to, from, (size_t)bytes);
-        return;
-    }
-    for (int64_t k = 0; k + BLOCK < bytes; k += BLOCK) {
-        memcpy(to + k, from + k, BLOCK);
-    }
-    memcpy(to + bytes - BLOCK, from + bytes - BLOCK, BLOCK);
-}
-
 static void run(int64_t lo, int64_t hi, void *arg)
 {
     const job *const j = arg;
@@ -84,7 +70,7 @@ static void run(int64_t lo, int64_t hi, void *arg)
                 continue;
             }
             spread(to, j->left, j->element, j->item);
-            move(to + j->left, from + (r - start) * step, j->middle);
+            ops_copy_run(to + j->left, from + (r - start) * step, j->middle);
             spread(to + j->left + j->middle, j->right, j->element, j->item);
         }
     }

@@ -16,6 +16,7 @@
 #define OPSMITH_CONVERT_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "opsmith/dtype.h"
 
@@ -35,5 +36,20 @@ typedef struct {
     ops_convert_loop *to_f32, *of_f32;
 } ops_packed_loops;
 extern ops_packed_loops ops_packed_slots[OPS_DTYPE_COUNT];
+
+/* A contiguous run of bytes. Runs between strided lines are short as a rule: no call, and the last
+ * block overlaps the one before. */
+static inline void ops_copy_run(char *restrict to, const char *restrict from, int64_t bytes)
+{
+    enum { BLOCK = 32, MOST = 512 };
+    if (bytes < BLOCK || bytes > MOST) {
+        memcpy(to, from, (size_t)bytes);
+        return;
+    }
+    for (int64_t k = 0; k + BLOCK < bytes; k += BLOCK) {
+        memcpy(to + k, from + k, BLOCK);
+    }
+    memcpy(to + bytes - BLOCK, from + bytes - BLOCK, BLOCK);
+}
 
 #endif
