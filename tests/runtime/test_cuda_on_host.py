@@ -26,7 +26,8 @@ HERE = Path(__file__).resolve().parent
 NAMES = (
     "add", "mul", "sub", "where", "eq", "exp", "sigmoid", "clamp_both", "floor_divide", "digamma",
     "normal_like", "masked_fill", "bitwise_and", "sum", "any", "max_dim", "argmax", "var", "prod",
-    "gather", "scatter_add", "index_add", "max_pool2d", "conv2d", "mm", "embedding", "one_hot",
+    "gather", "scatter_add", "index_add", "max_pool2d", "max_pool2d_with_indices", "conv2d", "mm",
+    "embedding", "one_hot",
 )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ extern ops_packed_loops ops_packed_slots[OPS_DTYPE_COUNT];
 
 /* A contiguous run of bytes. Runs between strided lines are short as a rule: no call, and the last
  * block overlaps the one before. */
-static inline void ops_copy_run(char *restrict to, const char *restrict from, int64_t bytes)
+static inline void ops_copy_run(char *to, const char *from, int64_t bytes)
 {
     enum { BLOCK = 32, MOST = 512 };
     if (bytes < BLOCK || bytes > MOST) {
