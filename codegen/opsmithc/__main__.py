@@ -95,11 +95,7 @@ def _build(args: argparse.Namespace, link: bool = True) -> int:
         report = build_user(own, f"registry_{own.stem}", own.parent / f"{own.stem}_build")
     else:
         report = pipeline.build(jobs=args.jobs, progress=not args.quiet, link=link, cuda=args.cuda)
-    times = ", ".join(f"{k} {v:.2f} s" for k, v in report.seconds.items())
-    total = sum(report.seconds.values())
-    print(
-        f"{report.ops} ops in {report.shards} shards, {report.steps} files compiled in {total:.2f} s ({times})"  # noqa: E501
-    )
+    print(report)
     return 0
 
 

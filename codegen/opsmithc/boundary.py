@@ -22,6 +22,8 @@ PREAMBLE = """\
 #define _cffi_restore_errno()
 #define _cffi_save_errno()
 """
+OPEN = "#pragma GCC visibility push(hidden)\n"  # calls stay inside the library
+CLOSE = "#pragma GCC visibility pop\n"
 INSTALL = """
 #include "opsmith/python_tensor.h"
 
@@ -39,10 +41,14 @@ int ops_install_tensor_type(const char *module)
 
 
 def module(name: str, declarations: str, include: str, target: Path, extra: str = "") -> None:
-    """Write the C source of cffi module ``name`` that wraps ``declarations``."""
+    """Write the C source of cffi module ``name`` that wraps ``declarations``.
+
+    They stand in the header ``include``; if that is "", in other objects of the same library.
+    """
     ffi = cffi.FFI()
     ffi.cdef(declarations)
-    preamble = f'{PREAMBLE}#include "{include}"\n{extra}'
+    own = f'#include "{include}"\n' if include else f"{OPEN}{declarations}{CLOSE}"
+    preamble = f"{PREAMBLE}{own}{extra}"
     ffi.set_source(name, preamble)
     target.parent.mkdir(parents=True, exist_ok=True)
     recompiler.make_c_source(ffi, name, preamble, str(target), verbose=False)

@@ -13,7 +13,7 @@ from .abi import encode, kernel_params
 from .derive.op import Derived
 from .lower.pointwise import backward_kernels, number_params
 from .opdef import OpDef, Out, Reduce, Reference, Scan
-from .pytext import has_default_entry
+from .pytext.function import has_default_entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .emit import write
+from .paths import ROOT
 
 if TYPE_CHECKING:
     from .isa import Target
@@ -32,6 +33,7 @@ BASE = (
 FAMILIES = ("avx512", "avx2", "generic")  # of hand-shaped kernels
 KERNEL = ("-O3",)
 ENTRY = ("-O2",)
+GLUE = ("-O1",)  # conversions of arguments, which are calls: more costs a third of the time again
 
 
 class CompileError(Exception):
@@ -103,7 +105,7 @@ def cuda_arch() -> str:
     return "sm_90"
 
 
-def cuda_command(compiler: str, arch: str, include: Iterable[Path]) -> str:
+def cuda_command(compiler: str, arch: str, include: Iterable[Path | str]) -> str:
     """nvcc up to its input and output: machine code for one architecture."""
     number = arch.removeprefix("sm_")
     folders = " ".join(f"-I{p}" for p in include)
@@ -115,30 +117,36 @@ class Plan:
     """Objects and libraries to make, for each instruction set; becomes one build.ninja.
 
     Sources in a folder named after a family of kernels (avx512, ...) are for sets of that family.
+    Paths inside the tree are written relative to ``folder``: a checkout that is moved stays built.
     """
 
     folder: Path
     include: Sequence[Path]
     targets: Sequence[Target]
-    objects: list[tuple[Path, Path, str]] = field(default_factory=list)  # source, object, rule
-    libraries: list[tuple[Path, list[Path], list[str]]] = field(default_factory=list)
+    objects: dict[tuple[Path, str], Path] = field(default_factory=dict)  # source, rule: object
+    libraries: list[tuple[Path, list[Path], list[str | Path]]] = field(default_factory=list)
 
     def object(self, source: Path, rule: str = "kernel") -> Path:
         """Compile ``source``; returns the object's path."""
         target = self.folder / "o" / source.parent.name / f"{source.stem}.o"
-        if (source, target, rule) not in self.objects:  # shards may share a hand-written source
-            self.objects.append((source, target, rule))
-        return target
+        return self.objects.setdefault((source, rule), target)  # shards may share a source
 
-    def library(self, target: Path, objects: Iterable[Path], flags: Sequence[str] = ()) -> None:
-        """Link objects (and libraries) to a shared library."""
+    def library(
+        self, target: Path, objects: Iterable[Path], flags: Sequence[str | Path] = ()
+    ) -> None:
+        """Link objects to a shared library; a flag that is a path is another one it needs."""
         self.libraries.append((target, list(objects), list(flags)))
+
+    def path(self, path: Path) -> str:
+        """How the ninja file names a path."""
+        inside = path.is_relative_to(ROOT) and self.folder.is_relative_to(ROOT)
+        return os.path.relpath(path, self.folder) if inside else str(path)
 
     def _cuda_rules(self) -> list[str]:
         compiler = nvcc()
-        if compiler is None or not any(rule == "cuda" for *_, rule in self.objects):
+        if compiler is None or not any(rule == "cuda" for _, rule in self.objects):
             return []
-        command = cuda_command(compiler, cuda_arch(), self.include)
+        command = cuda_command(compiler, cuda_arch(), map(self.path, self.include))
         return [
             "rule cuda",
             f"  command = {command} -MMD -MF $out.d -c $in -o $out",
@@ -159,7 +167,7 @@ class Plan:
 
     def _builds(self, target: Target) -> list[str]:
         """The statements for one instruction set."""
-        cuda = {made for _, made, rule in self.objects if rule == "cuda"}
+        cuda = {made for (_, rule), made in self.objects.items() if rule == "cuda"}
         stage = {library: made for (library, *_), made in zip(self.libraries, self.made(target))}
 
         def place(path: Path) -> Path:
@@ -170,31 +178,31 @@ class Plan:
             return path.parent.name in FAMILIES and path.parent.name != target.kernels
 
         lines = []
-        for source, made, rule in self.objects:
+        for (source, rule), made in self.objects.items():
             if foreign(source) or (rule == "cuda" and target is not self.targets[0]):
                 continue
-            lines.append(f"build {place(made)}: {rule} {source}")
+            lines.append(f"build {self.path(place(made))}: {rule} {self.path(source)}")
             lines.append(f"  isa = {' '.join(target.flags)}")
         for library, objects, options in self.libraries:
             link = "cuda_link" if cuda & set(objects) else "link"
-            flags = [str(stage.get(Path(f), f)) for f in options]
-            order = [f for f in flags if f.startswith("/") and f.endswith(".so")]
-            implicit = f" | {' '.join(order)}" if order else ""
-            own = " ".join(str(place(o)) for o in objects if not foreign(o))
-            lines.append(f"build {stage[library]}: {link} {own}{implicit}")
+            linked = {o: self.path(stage.get(o, o)) for o in options if isinstance(o, Path)}
+            implicit = f" | {' '.join(linked.values())}" if linked else ""
+            own = " ".join(self.path(place(o)) for o in objects if not foreign(o))
+            lines.append(f"build {self.path(stage[library])}: {link} {own}{implicit}")
+            flags = (linked[o] if isinstance(o, Path) else o for o in options)
             lines.append(f"  flags = {' '.join(flags)}")
         return lines
 
     def text(self) -> str:
         """The ninja file."""
         cc = compiler()
-        include = " ".join(f"-I{p}" for p in self.include)
+        include = " ".join(f"-I{self.path(p)}" for p in self.include)
         python = f"-I{sysconfig.get_path('include')} -D_CFFI_NO_LIMITED_API"
         base = " ".join(BASE)
         rules = {
             "kernel": " ".join((*KERNEL, *WARNINGS)),
             "entry": " ".join((*ENTRY, *WARNINGS)),
-            "cffi": f"{' '.join(ENTRY)} -w {python}",
+            "cffi": f"{' '.join(GLUE)} -w {python}",
         }
         lines = ["ninja_required_version = 1.5", f"base = {base} {include}", ""]
         for name, flags in rules.items():

@@ -5,7 +5,7 @@ Must not know: YAML, derivation or targets. Parsed once by ``registry.py``, read
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -165,3 +165,33 @@ class OpDef:
     def hidden(self) -> bool:
         """Not part of the public namespace: exists to close the derivatives."""
         return "hidden" in self.variants
+
+
+def by_name(ops: Iterable[OpDef]) -> dict[str, OpDef]:
+    """Ops by name and alias; the first of a name wins."""
+    found: dict[str, OpDef] = {}
+    for op in ops:
+        for name in (op.name, *op.alias):
+            found.setdefault(name, op)
+    return found
+
+
+class Chain(Mapping[str, OpDef]):
+    """Ops of several registries by name; the first that knows a name wins."""
+
+    def __init__(self, *parts: Mapping[str, OpDef]) -> None:
+        """The first part comes first."""
+        self.parts = parts
+
+    def __getitem__(self, name: str) -> OpDef:
+        for part in self.parts:
+            op = part.get(name)
+            if op is not None:
+                return op
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name for part in self.parts for name in part))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))

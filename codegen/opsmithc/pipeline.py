@@ -1,17 +1,19 @@
 """From a registry to libraries and Python functions: one call a stage, in order.
 
-parse     registry text -> OpDef                      (registry, formula, schema)
+parse     registry text -> OpDef                      (entries; registry, formula, schema)
 derive    OpDef -> gradients, hidden adjoint ops       (derive)
 verify    the gate: declared against meant             (verify)
 lower     OpDef -> Kernel IR -> template contexts      (lower, backends)
-emit      contexts -> C, Python, stubs                 (emit, centry, pytext)
+emit      contexts -> C, Python, stubs                 (emission; emit, centry, pytext)
 compile   C -> shared libraries                        (compile, boundary)
+
+Between builds of one folder, ``store`` keeps what was made of every entry.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,22 +21,22 @@ from typing import Any
 from . import (
     backends,
     boundary,
-    centry,
     compile,
     dtype_text,
+    emission,
     emit,
+    entries,
     isa,
     paths,
-    pyraw,
-    pytext,
     registry,
 )  # fmt: skip
 from .derive.op import Derived, derive
+from .emission import Layout
 from .errors import RegistryError, RegistryErrors
 from .lower import families
-from .opdef import Body, Compose, OpDef, Out
-
-SHARD = 40  # ops a cffi module: an edit rebuilds one; each costs a fifth of a millisecond at import
+from .opdef import Body, Chain, Compose, OpDef, Out, by_name
+from .seen import core
+from .store import Record, Store, alone, compiler, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +47,16 @@ class Report:
     shards: int
     steps: int
     seconds: dict[str, float]
+    new: tuple[str, ...]  # entries of which everything was made again
 
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where a build puts things: one for the bundled registry, one per user registry."""
-
-    package: str  # Python package of the generated modules
-    folder: Path  # that package's folder
-    work: Path  # intermediates
-    prefix: str  # of shard names
-    functions: str  # Python line that binds _f, the namespace generated code calls ops through
-
-    @property
-    def stage(self) -> Path:
-        """Where modules and libraries are made; they move to ``folder`` when all are there."""
-        return self.work / "stage"
+    def __str__(self) -> str:
+        """One line: how long, how much was new, where the time went."""
+        named = f": {', '.join(self.new)}" if 0 < len(self.new) <= 8 else ""
+        times = ", ".join(f"{k} {v:.2f} s" for k, v in self.seconds.items())
+        return (
+            f"{self.ops} ops in {self.shards} shards in {sum(self.seconds.values()):.2f} s "
+            f"({len(self.new)} new{named}; {self.steps} files compiled; {times})"
+        )
 
 
 BUNDLED = Layout(
@@ -90,85 +86,17 @@ def derive_all(ops: Sequence[OpDef]) -> tuple[Derived, ...]:
     return tuple(found)
 
 
-def verify_all(derived: Sequence[Derived], cache: Path, base: Sequence[OpDef] = ()) -> None:
-    """The gate."""
+def verify_all(derived: Sequence[Derived], cache: Path, known: Mapping[str, OpDef]) -> None:
+    """The gate; ``known``: what every name means."""
     from .verify import verify
 
-    errors = verify(derived, cache, base=base)
+    errors = verify(derived, cache, known=known)
     if errors:
         raise RegistryErrors(list(errors))
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """Up to SHARD ops: their kernel files, one entries file, one Python module."""
-
-    name: str
-    ops: tuple[Derived, ...]
-
-
-def shards_of(derived: Sequence[Derived], layout: Layout) -> list[Shard]:
-    """Cut the registry, in its order, into shards; adjoints stay with the op they close."""
-    shards: list[list[Derived]] = [[]]
-    for d in derived:
-        own = d.op.place == shards[-1][-1].op.place if shards[-1] else False
-        if len(shards[-1]) >= SHARD and not own:
-            shards.append([])
-        shards[-1].append(d)
-    return [Shard(f"{layout.prefix}{k}", tuple(ops)) for k, ops in enumerate(shards) if ops]
-
-
-def emit_shard(
-    shard: Shard, layout: Layout, homes: dict[str, str], known: dict[str, OpDef]
-) -> list[Path]:
-    """Write a shard's C and Python; returns its kernel files.
-
-    ``homes`` says in which shard the entry of each op of ``known`` stands.
-    """
-    pytext.CALLED.clear()
-    sources: list[Path] = []
-    externs: list[str] = []
-    entries: list[centry.Entry] = []
-    texts: list[str] = []
-    public: list[str] = []
-    for d in shard.ops:
-        op = d.op
-        for template, context in families.kernel_contexts(d):
-            path = layout.work / "c" / f"{op.name}.c"
-            emit.write(path, emit.render(template, context))
-            sources.append(path)
-        sources += families.own_sources(d)
-        more_externs, more_entries = families.entries(d)
-        externs += more_externs
-        entries += more_entries
-        texts.append("\n".join(_tuple_class(op) + families.function_text(d, known)).rstrip() + "\n")
-        public.append(op.name)
-    context = centry.EntriesFile(shard.name, tuple(externs), tuple(entries))
-    header = layout.work / "c" / f"{shard.name}_entries.c"
-    emit.write(header, emit.render("c/entries.c.j2", context))
-    declarations = "".join(f"{e.declaration};\n" for e in entries)
-    boundary.module(
-        f"{layout.package}._{shard.name}", declarations, header.name,
-        layout.work / "c" / f"_{shard.name}.c",
-    )  # fmt: skip
-    functions = pytext.FunctionsFile(
-        shard.name, layout.package, layout.functions, tuple(e.symbol for e in entries),
-        tuple((n, homes[n]) for n in sorted(pytext.CALLED) if homes[n] != shard.name),
-        tuple(texts), tuple(public),
-    )  # fmt: skip
-    emit.write(layout.stage / f"{shard.name}.py", emit.render("python/functions.py.j2", functions))
-    return sources
-
-
-def _tuple_class(op: OpDef) -> list[str]:
-    if len(op.schema.outputs) < 2:
-        return []
-    fields = ", ".join(repr(o) for o in op.schema.outputs)
-    return [f'{pytext.tuple_name(op)} = named_tuple("{op.name}", ({fields},))', ""]
-
-
 def build(
-    files: Sequence[Path] = (paths.OPS_YAML,), layout: Layout = BUNDLED, jobs: int = 2,
+    file: Path = paths.OPS_YAML, layout: Layout = BUNDLED, jobs: int = 2,
     progress: bool = True, gate: bool = True, link: bool = True, cuda: bool = False,
 ) -> Report:  # fmt: skip
     """The whole pipeline; returns counts and the time of each stage.
@@ -176,7 +104,16 @@ def build(
     ``cuda`` asks for the CUDA library even where no GPU is visible.
     A layout other than the bundled one is a user's registry: it may call the bundled ops, and its
     shards link against the bundled runtime.
+    What an earlier build in the same folder made of an entry is taken over where all that it
+    depends on is as it was.
     """
+    with alone(layout.work):
+        return _build(file, layout, jobs, progress, gate, link, cuda)
+
+
+def _build(
+    file: Path, layout: Layout, jobs: int, progress: bool, gate: bool, link: bool, cuda: bool
+) -> Report:
     seconds: dict[str, float] = {}
     clock = time.perf_counter()
 
@@ -186,55 +123,113 @@ def build(
         seconds[stage] = now - clock
         clock = now
 
-    base = () if layout.package == BUNDLED.package else registry.load(paths.OPS_YAML)
-    ops = parse(files, base)
+    bundled = layout.package == BUNDLED.package
+    store = Store.load(layout.work)
+    known = _entries(file, layout, store, gate)
+    new = known.new
     lap("parse")
-    derived = derive_all(ops)
+    derived = {d.op.name: d for d in derive_all([op for e in new for op in e.final])}
     lap("derive")
     if gate:
-        verify_all(derived, layout.work / "verify", base)
+        _gate(known, list(derived.values()), layout)
         lap("verify")
-    tables = dtype_text.write(layout.work / "c")
-    plan = compile.Plan(
-        layout.work, (paths.RUNTIME / "include", layout.work / "c"), instruction_sets(layout)
-    )
-    shards = shards_of(derived, layout)
-    runtime: list[Path] = []
-    if layout.package == BUNDLED.package:
-        runtime = [tables, *families.runtime_sources(layout.work)]
-    bundled = layout.package == BUNDLED.package
-    library = layout.stage / "libopsmith.so" if bundled else paths.runtime_library()
-    if layout.package == BUNDLED.package:
-        plan.library(
-            library,
-            [plan.object(s) for s in runtime],
-            ["-Wl,-soname,libopsmith.so", "-lm", "-lpthread"],
-        )
-        _core_module(plan, library)
-    homes = {d.op.name: shard.name for shard in shards for d in shard.ops}
-    known = pyraw.entries({d.op.name: d.op for d in derived})
+    records = _emit(known, derived, layout, store, gate)
+    shards = emission.shards_of(records, layout)
+    homes = {part.op: shard.name for shard in shards for part in shard.parts}
     for shard in shards:
-        made = emit_shard(shard, layout, homes, known)
-        kernels = [plan.object(s) for s in dict.fromkeys(made)]
-        glue = plan.object(layout.work / "c" / f"_{shard.name}.c", "cffi")
-        plan.library(
-            layout.stage / f"_{shard.name}.so", [*kernels, glue],
-            [str(library), "-Wl,-rpath,'$$ORIGIN'" if layout.package == BUNDLED.package else f"-Wl,-rpath,{library.parent}", "-lm"],  # noqa: E501
-        )  # fmt: skip
-    emit_index(derived, shards, layout)
-    for backend in backends.found().values() if bundled else ():
-        if backend.wanted(asked=cuda):
-            backend.library(plan, derived, layout.stage, library)
+        emission.write_shard(shard, layout, homes, store)
+    emission.sweep(shards, layout)
+    emit.write(layout.stage / "__init__.py", isa.package_text(instruction_sets(layout)))
+    emission.write_index(shards, layout, store)
+    if bundled:
+        emit.write(layout.stage / "dtypes.py", dtype_text.python_text())
+        emission.write_stubs(shards, layout, store)
+    plan = _plan(shards, layout, store)
+    store.save()
+    wanted = [b for b in backends.found().values() if b.wanted(asked=cuda)] if bundled else []
+    if wanted:
+        every = derive_all([op for e in known.entries for op in e.final])
+        for backend in wanted:
+            backend.library(plan, every, layout.stage, layout.stage / "libopsmith.so")
     lap("emit")
     steps = 0
     if link:
         steps = compile.run(plan, jobs, progress)
         emit.install(layout.stage, layout.folder)
         compile.precompile(layout.folder)
-        if layout.package == BUNDLED.package:
+        if bundled:
             compile.precompile(layout.folder.parent)
     lap("compile")
-    return Report(len(derived), len(shards), steps, seconds)
+    names = tuple(e.parsed[0].name for e in new)
+    return Report(len(homes), len(shards), steps, seconds, names)
+
+
+def _entries(file: Path, layout: Layout, store: Store, gate: bool) -> entries.Registry:
+    """The registry, with the entries that must be made again read from its text."""
+    base: dict[str, OpDef] = {}
+    world = compiler()
+    if layout.package != BUNDLED.package:
+        base = by_name(registry.load(paths.OPS_YAML))
+        world = digest(world, paths.OPS_YAML.read_bytes())
+
+    def current(record: Record) -> bool:
+        return record.verified >= gate and emission.current(layout, record)
+
+    return entries.load(file, base, store, current, world)
+
+
+def _gate(known: entries.Registry, derived: Sequence[Derived], layout: Layout) -> None:
+    """Stop at a new entry that contradicts its meaning; note what its verdict depends on."""
+    from .verify import depends
+
+    if not derived:
+        return
+    ops = Chain(known.final, known.base)
+    for entry in known.new:
+        # As written too: what a body was recognised as does not name what it was made from.
+        for own, named in ((entry.parsed, known.parsed), (entry.final, known.final)):
+            reads = entries.Reads(Chain(named, known.base), core)
+            for op in own:
+                depends(op, reads)
+            entry.cores |= reads.names
+    verify_all(derived, layout.work / "verify", ops)
+
+
+def _emit(
+    known: entries.Registry, derived: Mapping[str, Derived], layout: Layout, store: Store,
+    verified: bool,
+) -> list[Record]:  # fmt: skip
+    """Make new entries' texts; returns the records of all entries, which are now the store's."""
+    records = []
+    for entry in known.entries:
+        record = entry.record
+        if record is None:
+            own = [derived[op.name] for op in entry.final]
+            record = emission.make(entry, own, known, layout, verified)
+        records.append(record)
+    store.records = {e.key: r for e, r in zip(known.entries, records, strict=True) if e.key}
+    return records
+
+
+def _plan(shards: Sequence[emission.Shard], layout: Layout, store: Store) -> compile.Plan:
+    """What to compile, and into which libraries."""
+    include = (paths.RUNTIME / "include", layout.c)
+    plan = compile.Plan(layout.work, include, instruction_sets(layout))
+    bundled = layout.package == BUNDLED.package
+    tables = dtype_text.write(layout.c)
+    library = layout.stage / "libopsmith.so" if bundled else paths.runtime_library()
+    rpath = "'$$ORIGIN'" if bundled else str(library.parent)
+    if bundled:
+        runtime = [plan.object(s) for s in (tables, *families.runtime_sources(layout.work))]
+        plan.library(library, runtime, ["-Wl,-soname,libopsmith.so", "-lm", "-lpthread"])
+        _core_module(plan, library, store)
+    for shard in shards:
+        objects = [plan.object(s) for s in emission.sources(layout, shard.parts)]
+        objects.append(plan.object(layout.c / f"{shard.name}_entries.c", "entry"))
+        objects.append(plan.object(layout.c / f"_{shard.name}.c", "cffi"))
+        flags: list[str | Path] = [library, f"-Wl,-rpath,{rpath}", "-lm"]
+        plan.library(layout.stage / f"_{shard.name}.so", objects, flags)
+    return plan
 
 
 def instruction_sets(layout: Layout) -> tuple[isa.Target, ...]:
@@ -267,47 +262,35 @@ def emit_cuda(derived: Sequence[Derived], folder: Path) -> list[Path]:
 def cuda_library(plan: compile.Plan, sources: Sequence[Path], runtime: Path) -> None:
     """libopsmith_cuda.so, and the cffi module through which the frontend loads it when needed."""
     plan.include = (*plan.include, paths.RUNTIME / "cuda", plan.folder / "cuda")
-    library = BUNDLED.stage / "libopsmith_cuda.so"
+    library = runtime.with_name("libopsmith_cuda.so")
     plan.library(
         library, [plan.object(s, "cuda") for s in sources],
-        [str(runtime), "-Xlinker -soname=libopsmith_cuda.so", "-Xlinker -rpath='$$ORIGIN'"],
+        [runtime, "-Xlinker -soname=libopsmith_cuda.so", "-Xlinker -rpath='$$ORIGIN'"],
     )  # fmt: skip
     header = (paths.RUNTIME / "include" / "opsmith" / "cuda.h").read_text(encoding="utf-8")
     target = plan.folder / "c" / "_cuda.c"
     boundary.module("opsmith._generated._cuda", header, "opsmith/cuda.h", target)
     plan.library(
-        BUNDLED.stage / "_cuda.so", [plan.object(target, "cffi")],
-        [str(library), str(runtime), "-Wl,-rpath,'$$ORIGIN'"],
+        library.with_name("_cuda.so"), [plan.object(target, "cffi")],
+        [library, runtime, "-Wl,-rpath,'$$ORIGIN'"],
     )  # fmt: skip
 
 
-def _core_module(plan: compile.Plan, library: Path) -> None:
+def _core_module(plan: compile.Plan, library: Path, store: Store) -> None:
     """The cffi module of the runtime's own functions (opsmith/boundary.h)."""
     header = paths.RUNTIME / "include" / "opsmith" / "boundary.h"
     text = header.read_text(encoding="utf-8")
     target = plan.folder / "c" / "_runtime.c"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    boundary.module(
-        "opsmith._generated._runtime", text, "opsmith/boundary_module.h", target, boundary.INSTALL
-    )
+    if not store.holds(target, digest(text)):
+        boundary.module(
+            "opsmith._generated._runtime", text, "opsmith/boundary_module.h", target,
+            boundary.INSTALL,
+        )  # fmt: skip
+        store.made(target, digest(text))
     plan.library(
         library.parent / "_runtime.so", [plan.object(target, "cffi")],
-        [str(library), "-Wl,-rpath,'$$ORIGIN'"],
+        [library, "-Wl,-rpath,'$$ORIGIN'"],
     )  # fmt: skip
 
 
-def emit_index(derived: Sequence[Derived], shards: Sequence[Shard], layout: Layout) -> None:
-    """What the frontend needs to know about the ops: shards, methods, operators, aliases."""
-    emit.write(layout.stage / "__init__.py", isa.package_text(instruction_sets(layout)))
-    names = {s.name: [d.op.name for d in s.ops] for s in shards}
-    emit.write(layout.stage / "index.py", families.index_text(derived, names))
-    emit.write(layout.stage / "params.py", families.params_text(derived))
-    if layout.package == BUNDLED.package:
-        from . import stubs
-
-        emit.write(layout.stage / "dtypes.py", dtype_text.python_text())
-        file = stubs.stub_file(derived, paths.FRONTEND / "opsmith")
-        emit.write(layout.stage / "stubs.pyi", emit.render("python/stubs.pyi.j2", file))
-
-
-__all__ = ["BUNDLED", "Body", "Compose", "Out", "Report", "build"]
+__all__ = ["BUNDLED", "Body", "Compose", "Layout", "Out", "Report", "build"]

@@ -7,7 +7,9 @@ text, so ``1e-5``, ``on`` and ``-inf`` mean what they say. The registry's YAML i
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -43,6 +45,55 @@ def compose(source: str, file: str, errors: Collector) -> list[yaml.Node]:
         errors.add(Place(file, 1, 1), "expected a list of entries '- op: name(...) -> Tensor'")
         errors.finish()
     return list(root.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The lines of one entry and of the comments behind it; ``line`` counts from 0.
+
+    ``above``: earlier units that it takes something from, by anchor and alias.
+    """
+
+    text: str
+    line: int
+    above: tuple[Unit, ...] = ()
+
+
+def units(source: str) -> list[Unit]:
+    """A registry text cut before every entry; what stands above the first is left out.
+
+    Cutting goes by lines alone: a text that joins its entries by other means of YAML does not read
+    as its units do, and reading them says so.
+    """
+    lines = source.splitlines()
+    starts = [k for k, line in enumerate(lines) if line.startswith("- ")]
+    anchors: dict[str, list[Unit]] = {}
+    found = []
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        text = "\n".join(lines[start:end])
+        if "+\n" not in text:  # a scalar may keep blank lines at its end (`|+`, `>+`)
+            text = text.rstrip("\n")
+        above: dict[Unit, None] = {}
+        for name in _ALIAS.findall(text) if anchors else ():  # products, too: no harm
+            for unit in anchors.get(name, ()):
+                above |= dict.fromkeys((*unit.above, unit))
+        unit = Unit(text, start, tuple(sorted(above, key=lambda u: u.line)))
+        for name in _ANCHOR.findall(text):
+            anchors.setdefault(name, []).append(unit)
+        found.append(unit)
+    return found
+
+
+_ALIAS, _ANCHOR = re.compile(r"\*([\w-]+)"), re.compile(r"&([\w-]+)")
+
+
+def only(chosen: Iterable[Unit]) -> str:
+    """A text with the chosen units, and those above them, where they stand; all else is blank."""
+    lines: list[str] = []
+    for unit in sorted({v for u in chosen for v in (*u.above, u)}, key=lambda u: u.line):
+        lines += [""] * (unit.line - len(lines))
+        lines += unit.text.split("\n")
+    return "\n".join([*lines, ""])
 
 
 def plain(source: str) -> object:

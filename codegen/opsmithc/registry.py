@@ -30,6 +30,7 @@ from .opdef import (
     Reference,
     Scan,
     View,
+    by_name,
 )  # fmt: skip
 from .reader import Node, Reader, compose, kind, literal
 from .schema import Schema, parse_schema
@@ -78,6 +79,14 @@ def parse(source: str, file: str = "<registry>", base: Iterable[OpDef] = ()) -> 
         base: ops of other registries that bodies and gradients may call.
     """
     errors = Collector()
+    sound, broken = read(source, file, errors)
+    check(sound, Context(by_name(sound), by_name(base), broken, errors))
+    errors.finish()
+    return tuple(sound)
+
+
+def read(source: str, file: str, errors: Collector) -> tuple[list[OpDef], frozenset[str]]:
+    """The entries that read well, and the names of those that do not; formulas are not judged."""
     reader = Reader(file, source, errors)
     taken: dict[str, Place] = {}  # names and aliases
     sound: list[OpDef] = []
@@ -97,9 +106,7 @@ def parse(source: str, file: str = "<registry>", base: Iterable[OpDef] = ()) -> 
             sound.append(op)  # what its formulas say can be judged, whatever else is wrong
         if op is None or len(errors.errors) > before:
             broken |= {reader.op, *(op.alias if op else ())}
-    check(Context(sound, tuple(base), frozenset(broken), errors))
-    errors.finish()
-    return tuple(sound)
+    return sound, frozenset(broken)
 
 
 def _entry(r: Reader, node: Node) -> OpDef:

@@ -14,7 +14,7 @@ from . import formula as fm
 from .errors import Collector, FormulaError, Place, RegistryError, did_you_mean, listing
 from .intrinsics import table
 from .kinds import ROWS, STATIC, Degree, Kind, Kinds, Linearity
-from .opdef import Accumulate, Body, Formula, Index, OpDef, Reduce, Scan, View
+from .opdef import Accumulate, Body, Chain, Formula, Index, OpDef, Reduce, Scan, View
 from .uses import Use, argument_kinds, uses
 
 ATTRIBUTES = ("ndim", "shape", "dtype", "device", "mT", "T")
@@ -22,31 +22,43 @@ ATTRIBUTES = ("ndim", "shape", "dtype", "device", "mT", "T")
 
 @dataclass(frozen=True)
 class Context:
-    """What is checked: entries, the ops of other registries, names whose entry did not read."""
+    """Where entries are checked: what is known there, and where mistakes go.
 
-    ops: Sequence[OpDef]
-    base: Sequence[OpDef]
+    ``own`` and ``base`` are the ops of this registry and of others, by name and alias; ``broken``
+    are names whose entry did not read.
+    """
+
+    own: Mapping[str, OpDef]
+    base: Mapping[str, OpDef]
     broken: frozenset[str]
     errors: Collector
 
 
-def check(context: Context) -> None:
-    """Report every mistake to the context's collector."""
-    checker = _Checker(context)
-    for op in context.ops:
-        checker.entry(op)
-    checker.cycles()
+def check(ops: Sequence[OpDef], context: Context) -> None:
+    """Report every mistake in ``ops`` to the context's collector."""
+    for op in ops:
+        check_entry(op, context)
+    check_cycles(ops, context)
+
+
+def check_entry(op: OpDef, context: Context) -> None:
+    """Report what one entry's formulas say that cannot be; reads heads of other ops alone."""
+    _Checker(context).entry(op)
+
+
+def check_cycles(ops: Sequence[OpDef], context: Context) -> None:
+    """Report bodies that end up calling themselves."""
+    _Checker(context).cycles(ops)
 
 
 class _Checker:
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.ops: dict[str, OpDef] = {}
-        for op in (*context.ops, *context.base):
-            for name in (op.name, *op.alias):
-                self.ops.setdefault(name, op)
-        properties = [n for n, op in self.ops.items() if "property" in op.variants]
-        self.attributes = (*ATTRIBUTES, *properties)
+        self.ops = Chain(context.own, context.base)
+
+    def is_attribute(self, name: str) -> bool:
+        op = self.ops.get(name)
+        return name in ATTRIBUTES or (op is not None and "property" in op.variants)
 
     def error(self, place: Place, message: str) -> None:
         self.context.errors.errors.append(RegistryError(place, message))
@@ -81,9 +93,10 @@ class _Checker:
                     scope = tuple(dict.fromkeys((*use.scope, *bound)))
                     self._at(use, node, f"reads '{name}'; in scope are {listing(scope)}"
                              f"{did_you_mean(name, scope)}")  # fmt: skip
-                case fm.Attr(name=name) if name not in self.attributes:
-                    hint = did_you_mean(name, self.attributes)
-                    known = listing(self.attributes)
+                case fm.Attr(name=name) if not self.is_attribute(name):
+                    properties = [n for n, op in self.ops.items() if "property" in op.variants]
+                    hint = did_you_mean(name, (*ATTRIBUTES, *properties))
+                    known = listing((*ATTRIBUTES, *properties))
                     self._at(use, node, f"reads '.{name}'; attributes are {known}{hint}")
                 case fm.Call():
                     self.call(use, node)
@@ -239,32 +252,29 @@ class _Checker:
                         message = f"dims of '{output}' reads '{name}'; in scope are {scope}{hint}"
                         self.error(op.place, message)
 
-    def cycles(self) -> None:
-        """Bodies that end up calling themselves."""
-        calls = {op.name: self._calls(op) for op in self.context.ops}
+    def cycles(self, ops: Sequence[OpDef]) -> None:
         done: set[str] = set()
-        for op in self.context.ops:
-            path = self._cycle(op.name, calls, [], done)
+        for op in ops:
+            path = self._cycle(op.name, [], done)
             if path:
                 self.error(op.place, f"bodies form a cycle: {' -> '.join(path)}")
 
-    def _calls(self, op: OpDef) -> list[str]:
-        if not isinstance(op.meaning, Body):
+    def _calls(self, name: str) -> list[str]:
+        op = self.context.own.get(name)  # bodies of other registries do not call ours
+        if op is None or not isinstance(op.meaning, Body):
             return []
         blocks = [block for _, block, _ in op.meaning.cases]
         nodes = [n for b in blocks for n in (*(value for _, value in b.lets), b.result)]
         names = [fn for n in nodes for fn in fm.calls(n) if fn not in table()]
         return [self.ops[fn].name for fn in names if fn in self.ops]
 
-    def _cycle(
-        self, name: str, calls: Mapping[str, list[str]], path: list[str], done: set[str]
-    ) -> list[str]:
+    def _cycle(self, name: str, path: list[str], done: set[str]) -> list[str]:
         if name in path:
             return [*path[path.index(name) :], name]
         if name in done:
             return []
-        for callee in calls.get(name, ()):
-            found = self._cycle(callee, calls, [*path, name], done)
+        for callee in self._calls(name):
+            found = self._cycle(callee, [*path, name], done)
             if found:
                 done.update(found)
                 return found

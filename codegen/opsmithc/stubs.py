@@ -7,15 +7,14 @@ Must not know: opsmith as a module; the hand-written methods of Tensor are read 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import trials
-from .derive.op import Derived
 from .dtypes import TABLE
 from .opdef import OpDef, Out
-from .pytext import COMPARISONS, DUNDERS, safe, tuple_name
+from .pytext.signature import COMPARISONS, DUNDERS, safe, tuple_name
 from .schema import Param, Type
 
 _TYPES = {
@@ -47,10 +46,30 @@ class StubFile:
     functions: tuple[str, ...]
 
 
-def stub_file(derived: Sequence[Derived], frontend: Path) -> StubFile:
+@dataclass(frozen=True, slots=True)
+class Stub:
+    """What the stub says of an op."""
+
+    functions: tuple[tuple[str, str], ...] = ()  # name, declaration
+    methods: tuple[tuple[str, str], ...] = ()
+    tuples: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+def stub_of(op: OpDef) -> Stub:
+    """The declarations of an op; none where it is not public."""
+    if op.hidden or not trials.written(op):
+        return Stub()
+    many = len(op.schema.outputs) > 1
+    return Stub(
+        tuple(functions([op])), tuple(methods([op])),
+        ((tuple_name(op), op.schema.outputs),) if many else (),
+    )  # fmt: skip
+
+
+def stub_file(stubs: Iterable[Stub], frontend: Path) -> StubFile:
     """Everything ``import opsmith`` offers, as declarations."""
-    ops = [d.op for d in derived if trials.written(d.op) and not d.op.hidden]
-    taken = {name: line for name, line in methods(ops)}
+    stubs = list(stubs)
+    taken = {name: line for stub in stubs for name, line in stub.methods}
     own = {
         name: line for name, line in _own_members(frontend)
         if name not in _WRITTEN and not (name.startswith("_") and not name.startswith("__"))
@@ -61,11 +80,11 @@ def stub_file(derived: Sequence[Derived], frontend: Path) -> StubFile:
     return StubFile(
         reexports=reexports,
         dtypes=tuple(n for t in TABLE for n in (t.name, *t.aliases)),
-        tuples=tuple(
-            (tuple_name(op), op.schema.outputs) for op in ops if len(op.schema.outputs) > 1
-        ),
+        tuples=tuple(t for stub in stubs for t in stub.tuples),
         members=tuple(members),
-        functions=tuple(line for name, line in functions(ops) if name not in imported),
+        functions=tuple(
+            line for stub in stubs for name, line in stub.functions if name not in imported
+        ),
     )
 
 
@@ -232,4 +251,4 @@ def _reexports(init: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
                 yield node.module, names
 
 
-__all__ = ["StubFile", "stub_file"]
+__all__ = ["Stub", "StubFile", "stub_file", "stub_of"]

@@ -45,7 +45,7 @@ def build_user(source: Path, package: str, folder: Path) -> pipeline.Report:
         f"from opsmith.ops import namespace_of\n\n_f = namespace_of({package!r})",
     )  # fmt: skip
     try:
-        return pipeline.build([source], layout, jobs=os.cpu_count() or 1, progress=False)
+        return pipeline.build(source, layout, jobs=os.cpu_count() or 1, progress=False)
     except RegistryErrors as e:
         raise UserRegistryError(str(e)) from None
     except compile.CompileError as e:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -21,8 +21,9 @@ from . import formula as fm
 from .derive.op import Derived
 from .errors import FormulaError, Place, RegistryError
 from .intrinsics import Intrinsic, table
-from .opdef import Accumulate, Body, Formula, OpDef, Out, Reduce, Scan
+from .opdef import Accumulate, Body, Formula, OpDef, Out, Reduce, Scan, by_name
 from .paths import PACKAGE
+from .seen import core, key
 
 if TYPE_CHECKING:
     from .checks.interpret import Interpreter
@@ -45,31 +46,39 @@ class Verdict:
 
 
 def verify(
-    derived_ops: Iterable[Derived], cache_dir: Path | None, base: Iterable[OpDef] = ()
-) -> list[RegistryError]:
+    derived_ops: Iterable[Derived], cache_dir: Path | None, base: Iterable[OpDef] = (),
+    known: Mapping[str, OpDef] | None = None,
+) -> list[RegistryError]:  # fmt: skip
     """Every mistake of the registry, ordered by place.
 
     Args:
         derived_ops: the ops to check.
         cache_dir: the folder of ``verdicts.json``; None checks everything.
         base: ops of other registries that bodies may call.
+        known: what every name means; by default the ops to check and those of ``base``.
     """
-    found = [e for v in verdicts(derived_ops, cache_dir, base) for e in v.errors]
+    found = [e for v in verdicts(derived_ops, cache_dir, base, known) for e in v.errors]
     return sorted(found, key=lambda e: (e.place.file, e.place.line, e.place.col))
 
 
 def verdicts(
-    derived_ops: Iterable[Derived], cache_dir: Path | None, base: Iterable[OpDef] = ()
-) -> list[Verdict]:
+    derived_ops: Iterable[Derived], cache_dir: Path | None, base: Iterable[OpDef] = (),
+    known: Mapping[str, OpDef] | None = None,
+) -> list[Verdict]:  # fmt: skip
     """One verdict an intrinsic in use, then one an entry, in registry order."""
     listed = list(derived_ops)
-    known = _by_name([d.op for d in listed], base)
+    if known is None:
+        known = by_name((*(d.op for d in listed), *base))
     store = _Store(cache_dir)
     used: dict[str, None] = {}
     digests = []
+    keys: dict[str, str] = {}  # of what a verdict may depend on in other ops
     for d in listed:
-        texts, functions = _depends(d.op, known)
+        called, functions = depends(d.op, known)
         used |= dict.fromkeys(functions)
+        for op in called:
+            keys[op.name] = keys.get(op.name) or key(core(op))
+        texts = (d.op.text, *(keys[op.name] for op in called), _rows(tuple(functions)))
         digests.append(_hash(d.op.place.file, *texts))
     found = [
         store.get(f"{name}()", _hash(_rows((name,))), partial(_intrinsic, name))
@@ -77,8 +86,8 @@ def verdicts(
     ]
     check = _Gate(known)
     for d, digest in zip(listed, digests, strict=True):
-        key = f"{d.op.place.file}:{d.op.name}"
-        found.append(store.get(key, digest, partial(check.entry, d)))
+        name = f"{d.op.place.file}:{d.op.name}"
+        found.append(store.get(name, digest, partial(check.entry, d)))
     store.save()
     return found
 
@@ -103,7 +112,7 @@ class _Gate:
         if isinstance(op.meaning, Body) and not d.gradients and op.fast is None:
             return Verdict(op.name, digest, 0, ())  # nothing is claimed
         if self.interpreter is None:
-            self.interpreter = Interpreter(self.known.values())
+            self.interpreter = Interpreter(self.known)
         run: Pointwise | Rows = Pointwise(d, self.interpreter)
         try:
             if not run.run():
@@ -163,16 +172,8 @@ def verify_program(
 # What a verdict depends on -----------------------------------------------------------------------
 
 
-def _by_name(ops: Sequence[OpDef], base: Iterable[OpDef]) -> dict[str, OpDef]:
-    found: dict[str, OpDef] = {}
-    for op in (*ops, *base):
-        for name in (op.name, *op.alias):
-            found.setdefault(name, op)
-    return found
-
-
-def _depends(op: OpDef, known: Mapping[str, OpDef]) -> tuple[list[str], list[str]]:
-    """Texts of the entry, of the ops it calls and of the intrinsics all of them use; the latter."""
+def depends(op: OpDef, known: Mapping[str, OpDef]) -> tuple[list[OpDef], list[str]]:
+    """The ops that the entry calls, directly or not, and the intrinsics all of them use."""
     ops: dict[str, OpDef] = {op.name: op}
     functions: dict[str, None] = {}
     todo = [op]
@@ -183,7 +184,7 @@ def _depends(op: OpDef, known: Mapping[str, OpDef]) -> tuple[list[str], list[str
             if fn in known and fn not in ops:
                 ops[fn] = known[fn]
                 todo.append(known[fn])
-    return [*(o.text for o in ops.values()), _rows(tuple(functions))], list(functions)
+    return list(ops.values())[1:], list(functions)
 
 
 def called(op: OpDef) -> list[str]:

@@ -86,7 +86,7 @@ def _place(op: OpDef, name: str) -> int:
 
 
 def _safe(name: str) -> str:
-    from opsmithc.pytext import safe
+    from opsmithc.pytext.signature import safe
 
     return safe(name)
 

@@ -15,15 +15,20 @@ import pytest
 
 from opsmithc import emit, paths, stubs
 from opsmithc.derive.op import Derived
+from opsmithc.opdef import OpDef
 
 from . import harness as h
 from .conftest import registry
 
 
+def ops() -> list[OpDef]:
+    return [d.op for d in registry()]
+
+
 @cache
 def declarations() -> tuple[dict[str, str], dict[str, str]]:
     """Functions and members of Tensor by name."""
-    file = stubs.stub_file(registry(), paths.FRONTEND / "opsmith")
+    file = stubs.stub_file(map(stubs.stub_of, ops()), paths.FRONTEND / "opsmith")
     name = re.compile(r"(?:@property\s+)?def (\w+)|(\w+):")
 
     def by_name(texts: tuple[str, ...]) -> dict[str, str]:
@@ -78,7 +83,8 @@ def test_mypy(tmp_path: Path) -> None:
     program.write_text(PROGRAM)
     stub = tmp_path / "opsmith" / "_generated" / "stubs.pyi"
     frontend = paths.FRONTEND / "opsmith"
-    emit.write(stub, emit.render("python/stubs.pyi.j2", stubs.stub_file(registry(), frontend)))
+    file = stubs.stub_file(map(stubs.stub_of, ops()), frontend)
+    emit.write(stub, emit.render("python/stubs.pyi.j2", file))
     for path in (*frontend.glob("*.py"), *frontend.glob("*.pyi")):
         (stub.parent.parent / path.name).write_text(path.read_text())
     (stub.parent / "__init__.py").write_text("")

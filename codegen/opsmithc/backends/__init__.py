@@ -52,7 +52,7 @@ class Backend:
                 emit.write(sources[-1], emit.render(template, context))
         plan.include = (*plan.include, own)
         objects = [plan.object(s, self.rule) for s in sources]
-        flags = [str(runtime), "-Wl,-rpath,'$$ORIGIN'", "-lm"]
+        flags: list[str | Path] = [runtime, "-Wl,-rpath,'$$ORIGIN'", "-lm"]
         plan.library(stage / f"libopsmith_{self.name}.so", objects, flags)
 
     def show(self, d: Derived) -> str:

@@ -26,12 +26,9 @@ DEPTH = 12  # compositions of compositions; cycles are refused before
 class Interpreter:
     """Runs registry ops by their meaning."""
 
-    def __init__(self, ops: Iterable[OpDef]) -> None:
-        """Know every op by name and alias."""
-        self.ops: dict[str, OpDef] = {}
-        for op in ops:
-            for name in (op.name, *op.alias):
-                self.ops.setdefault(name, op)
+    def __init__(self, ops: Mapping[str, OpDef]) -> None:
+        """Know ops by name and alias."""
+        self.ops = ops
         self.depth = 0
 
     def __call__(self, fn: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

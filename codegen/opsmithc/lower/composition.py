@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ..centry import Entry
 from ..derive.op import Derived
 from ..derive.rows import Rows
 from ..opdef import Body, Compose, OpDef
+from ..pytext.raw import RawOps
 from .family import Family
 
 
@@ -24,13 +23,11 @@ class Composition(Family):
         """None: the ops that it calls have theirs."""
         return [], []
 
-    def text(self, d: Derived, known: Mapping[str, OpDef]) -> list[str]:
+    def text(self, d: Derived, ops: RawOps) -> list[str]:
         """Calls of other ops."""
-        from .. import pytext
+        from ..pytext.function import body_text, compose_text
 
-        return (
-            pytext.body_text(d.op) if isinstance(d.op.meaning, Body) else pytext.compose_text(d.op)
-        )
+        return body_text(d.op) if isinstance(d.op.meaning, Body) else compose_text(d.op)
 
 
 FAMILY = Composition()

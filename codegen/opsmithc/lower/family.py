@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
 from functools import cache
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from ..opdef import OpDef
 if TYPE_CHECKING:
     from ..centry import Entry
     from ..derive.op import Derived
+    from ..pytext.raw import RawOps
 
 
 class Family:
@@ -45,11 +45,11 @@ class Family:
 
         return centry.function(d)
 
-    def text(self, d: Derived, known: Mapping[str, OpDef]) -> list[str]:
+    def text(self, d: Derived, ops: RawOps) -> list[str]:
         """The op's Python text."""
-        from .. import pytext
+        from ..pytext.function import function_text
 
-        return pytext.function_text(d, (), known)
+        return function_text(d, (), ops)
 
     def hidden_ops(self, op: OpDef) -> list[OpDef]:
         """Ops that the compiler adds to close the derivatives of ``op`` (adjoints)."""

@@ -6,7 +6,7 @@ op is one more kernel, with an output per wanted gradient.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from ..formula import Call, Node, calls, names, unparse, walk
 from ..intrinsics import table
 from ..ir import BOOL, COMMON, LONG, Arg, PointwiseKernel, check, key
 from ..opdef import OpDef, Out
+from ..pytext.raw import RawOps
 from .family import Family
 
 if TYPE_CHECKING:
@@ -322,11 +323,11 @@ class Pointwise(Family):
 
         return centry.pointwise(d)
 
-    def text(self, d: Derived, known: Mapping[str, OpDef]) -> list[str]:
+    def text(self, d: Derived, ops: RawOps) -> list[str]:
         """The function, its in-place form and its backwards."""
-        from .. import pytext
+        from ..pytext.pointwise import pointwise_text
 
-        return pytext.pointwise_text(d)
+        return pointwise_text(d)
 
 
 FAMILY = Pointwise()

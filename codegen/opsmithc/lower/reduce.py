@@ -6,7 +6,7 @@ printed once per element type, as functions on a struct of states; the loops onl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from ..derive.op import Derived
 from ..dtypes import BY_CODE, COMPUTE
 from ..ir import BOOL, COMMON, LONG, AccumulateKernel, key
 from ..opdef import OpDef, Reduce
+from ..pytext.raw import RawOps
 from .accumulate import (
     CLASS_MACRO,
     RULES,
@@ -286,11 +287,11 @@ class ReduceFamily(Family):
 
         return centry.descriptor(d, ("dim",))
 
-    def text(self, d: Derived, known: Mapping[str, OpDef]) -> list[str]:
+    def text(self, d: Derived, ops: RawOps) -> list[str]:
         """The axes travel as a mask."""
-        from .. import pytext
+        from ..pytext.function import function_text
 
-        return pytext.function_text(d, ("dim",), known)
+        return function_text(d, ("dim",), ops)
 
 
 FAMILY = ReduceFamily()

@@ -6,7 +6,7 @@ for each compute dtype and set of absent operands; the first backward is one mor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from ..derive.rows import COLUMN, FULL, SINGLE, Rows, layout, varies
 from ..formula import names, walk
 from ..ir import COMMON, key
 from ..opdef import OpDef
+from ..pytext.raw import RawOps
 from .family import Family
 from .pointwise import CLASS_MACRO, input_class
 from .rows_lanes import KernelText, Lanes
@@ -233,7 +234,7 @@ class RowsFamily(Family):
 
         return rows_text.entries(d)
 
-    def text(self, d: Derived, known: Mapping[str, OpDef]) -> list[str]:
+    def text(self, d: Derived, ops: RawOps) -> list[str]:
         """The function and its backwards."""
         from . import rows_text
 

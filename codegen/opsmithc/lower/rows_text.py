@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import pytext
 from ..abi import encode
 from ..centry import Entry, kind_of
 from ..derive.op import Derived, Gradient, cotangent, differentiable_outputs, is_boolean
 from ..derive.rows import COLUMN, COUNT, FULL, Rows, layout
 from ..formula import Call, IfExp, Name, Node, Num, children, names, transform
 from ..opdef import OpDef
+from ..pytext.function import assigning
+from ..pytext.record import Record
+from ..pytext.result import result_lines
+from ..pytext.signature import arguments, doc, safe, signature
+from ..pytext.tree import python
 from ..schema import Param
 from .rows import backward_inputs, backward_reads
 from .rows_values import axes, rebuilt, scalars
@@ -106,7 +110,7 @@ def _backward_entry(derived: Derived, numbers: list[str], lines: list[str], s: s
 # Python ------------------------------------------------------------------------------------------
 
 
-def record_of(derived: Derived) -> pytext.Record:
+def record_of(derived: Derived) -> Record:
     """What a node keeps: tensors that gradients read, numbers, and shapes of column parameters."""
     op = derived.op
     grads = tuple(derived.gradients.values())
@@ -115,7 +119,7 @@ def record_of(derived: Derived) -> pytext.Record:
     kept = tuple(Gradient(g.param, g.formula, g.declared, False, g.reads) for g in grads)
     saved = tuple(n for n in order if n in (*read, *scalars(op)))
     edges = tuple(p.name for p in op.schema.params if p.name in derived.gradients)
-    return pytext.Record(derived, edges, saved, kept)
+    return Record(derived, edges, saved, kept)
 
 
 def function_text(derived: Derived) -> list[str]:
@@ -134,28 +138,28 @@ def function_text(derived: Derived) -> list[str]:
         if rare:
             lines.append(f"b_{n}_rare = undo_broadcast(b_{n}, r_{n})")
         lines.append("")
-    lines += [f"def {n}({pytext.signature(op)}):", *pytext.doc(op)]
+    lines += [f"def {n}({signature(op)}):", *doc(op)]
     args = []
     for p in op.schema.params:
         if p.type.base == "Tensor":
-            args.append(encode(p).py.replace("{x}", pytext.safe(p.name)))
+            args.append(encode(p).py.replace("{x}", safe(p.name)))
     for p in op.schema.params:
         if p.name in (*scalars(op), *axes(op)):
-            args.append(encode(p, _is_dims(op, p)).py.replace("{x}", pytext.safe(p.name)))
+            args.append(encode(p, _is_dims(op, p)).py.replace("{x}", safe(p.name)))
     out = "out" in op.variants
-    passed = pytext.arguments(op) + (", out=out" if out else "")
+    passed = arguments(op) + (", out=out" if out else "")
     if any(p.type.base == "dtype" for p in op.schema.params):
-        first = pytext.safe(op.schema.tensors[0].name)
+        first = safe(op.schema.tensors[0].name)
         lines.append(f"    if dtype is not None: {first} = {first}.to(dtype)")
     lines += ["    try:", f"        h = c_{n}({', '.join(args)})"]
     lines += ["    except (AttributeError, TypeError, OverflowError, KeyError):"]
     lines += [f"        return retry({n}, {passed})"]
     if out:
         lines += ["    if out is not None and h: return write_out(out, h)"]
-    lines += pytext.result_lines(op, derived, record, "", 4, rare)
+    lines += result_lines(op, derived, record, "", 4, rare)
     lines += [f"    return failed({n}, {passed})", ""]
     if "inplace" in op.variants:
-        lines += pytext.assigning(op)
+        lines += assigning(op)
     return lines
 
 
@@ -163,7 +167,7 @@ def _cotangents(op: OpDef) -> list[str]:
     return [cotangent(op, o) for o in differentiable_outputs(op)]
 
 
-def _raw(record: pytext.Record) -> list[str]:
+def _raw(record: Record) -> list[str]:
     """``b_op``: the kernel on raw handles."""
     derived = record.derived
     op = derived.op
@@ -200,7 +204,7 @@ def _raw(record: pytext.Record) -> list[str]:
     return [*lines, ""]
 
 
-def _recorded(record: pytext.Record) -> list[str]:
+def _recorded(record: Record) -> list[str]:
     """``r_op``: the same formulas as calls of registry ops."""
     op = record.derived.op
     lines = [f"def r_{op.name}(n, g):"]
@@ -217,16 +221,16 @@ def _recorded(record: pytext.Record) -> list[str]:
             carried = differentiable_outputs(op)
             which = f", {carried.index(name)}" if len(carried) > 1 else ""
             at = f"{record.at(name)[2:-1]}{which}"
-            lines.append(f"    {pytext.safe(name)} = saved_output(n, {at})")
+            lines.append(f"    {safe(name)} = saved_output(n, {at})")
         elif name in tensors:
             edge = record.edge(name) if name in record.edges else "None"
             at = record.at(name)[2:-1]
-            lines.append(f"    {pytext.safe(name)} = saved_input(n, {at}, {edge})")
+            lines.append(f"    {safe(name)} = saved_input(n, {at}, {edge})")
             if op.schema.param(name).type.optional:
-                lines.append(f"    if {pytext.safe(name)} is NONE: {pytext.safe(name)} = None")
+                lines.append(f"    if {safe(name)} is NONE: {safe(name)} = None")
         else:
-            lines.append(f"    {pytext.safe(name)} = {record.at(name)}")
-    dim = pytext.python(_rows(op).dim)
+            lines.append(f"    {safe(name)} = {record.at(name)}")
+    dim = python(_rows(op).dim)
     lines += _restored(record, gs, dim)
     if "n" in read:
         like = _like(record)
@@ -235,22 +239,22 @@ def _recorded(record: pytext.Record) -> list[str]:
     lines += [f"    {line}" for line in shared.lines]
     lines.append("    return (")
     for g in record.grads:
-        text = pytext.python(shared.value(formulas[g.param]))
+        text = python(shared.value(formulas[g.param]))
         if layout(op, g.param) == COLUMN:
             text = f"_f.sum_rows({text}, {dim})"
         lines.append(f"        None if {record.edge(g.param)} is None else {text},")
     return [*lines, "    )", ""]
 
 
-def _like(record: pytext.Record) -> str:
+def _like(record: Record) -> str:
     """A tensor with an element of every row and position."""
     op = record.derived.op
     gs = _cotangents(op)
     whole = [o.name for o in backward_inputs(record.derived) if o.layout == FULL]
-    return pytext.safe(min(whole, key=lambda name: name in gs))  # a cotangent may be absent
+    return safe(min(whole, key=lambda name: name in gs))  # a cotangent may be absent
 
 
-def _restored(record: pytext.Record, gs: Sequence[str], dim: str) -> list[str]:
+def _restored(record: Record, gs: Sequence[str], dim: str) -> list[str]:
     """Cotangents that are absent are zero; the row's dims come back where they were not kept."""
     op = record.derived.op
     lines = []
@@ -263,7 +267,7 @@ def _restored(record: pytext.Record, gs: Sequence[str], dim: str) -> list[str]:
     keep = _rows(op).keepdim
     if keep != Num(True):
         names_ = [*gs, *(o for o in op.schema.outputs if o in record.saved)]
-        test = "" if keep == Num(False) else f" if not {pytext.python(keep)} else "
+        test = "" if keep == Num(False) else f" if not {python(keep)} else "
         for name in names_:
             again = f"_f.unsqueeze({name}, {dim})"
             lines.append(f"    {name} = {again}{test + name if test else ''}")
@@ -296,7 +300,7 @@ class _Shared:
                     visit(c)
             if counts[n] > 1 and not is_boolean(n):
                 name = f"t{len(self.at)}"
-                self.lines.append(f"{name} = {pytext.python(self.value(n))}")
+                self.lines.append(f"{name} = {python(self.value(n))}")
                 self.at[n] = Name(name)
 
         for r in roots:

@@ -10,12 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from .abi import encode
-from .derive.op import Gradient
-from .errors import FormulaError
-from .formula import Attr, Call, Name, Nil, Node, names, substitute, unparse
-from .opdef import Index, OpDef, Reference, View
-from .schema import Param
+from ..abi import encode
+from ..derive.op import Gradient
+from ..errors import FormulaError
+from ..formula import Attr, Call, Name, Nil, Node, names, substitute, unparse
+from ..opdef import Index, OpDef, Reference, View
+from ..schema import Param
+
+
+@dataclass
+class RawOps:
+    """The ops of the registry by name, and which of them raw programs call."""
+
+    ops: Mapping[str, OpDef] = field(default_factory=dict)  # none: gradients run as recorded calls
+    called: set[str] = field(default_factory=set)
 
 
 class NoRaw(Exception):
@@ -29,7 +37,7 @@ class Program:
     at: Callable[[str], str]  # where a saved value stands in the node
     saved: frozenset[str]
     tensors: frozenset[str]  # saved names that are tensors
-    known: Mapping[str, OpDef]
+    ops: Mapping[str, OpDef]
     python: Callable[[Node], str]
     lines: list[str] = field(default_factory=list)
     called: list[str] = field(default_factory=list)
@@ -51,13 +59,15 @@ class Program:
         raise NoRaw(unparse(node))
 
     def _entry(self, fn: str) -> bool:
-        op = self.known.get(fn)
-        return op is not None and len(op.schema.outputs) == 1 and not op.schema.many
+        op = self.ops.get(fn)
+        if op is None or op.name != fn or not has_entry(op):
+            return False
+        return len(op.schema.outputs) == 1 and not op.schema.many
 
     def _call(
         self, fn: str, args: tuple[Node, ...], kwargs: tuple[tuple[str, Node], ...]
     ) -> tuple[str, bool]:
-        op = self.known[fn]
+        op = self.ops[fn]
         given = dict(kwargs)
         texts, owned = [], []
         for k, p in enumerate(op.schema.params):
@@ -96,13 +106,11 @@ class Program:
         return encoding.replace("{x}", text)
 
 
-def entries(ops: Mapping[str, OpDef]) -> dict[str, OpDef]:
-    """Ops whose C entry takes the schema's parameters and returns one handle."""
-    return {
-        name: op for name, op in ops.items()
-        if isinstance(op.meaning, View | Index)
-        or (isinstance(op.meaning, Reference) and op.fast is not None and op.fast.kind == "source")
-    }  # fmt: skip
+def has_entry(op: OpDef) -> bool:
+    """Does the op's C entry take the schema's parameters and return one handle?"""
+    if isinstance(op.meaning, Reference):
+        return op.fast is not None and op.fast.kind == "source"
+    return isinstance(op.meaning, View | Index)
 
 
 def gradient_lines(program: Program, g: Gradient) -> str:
@@ -113,4 +121,4 @@ def gradient_lines(program: Program, g: Gradient) -> str:
     return h
 
 
-__all__ = ["NoRaw", "Program", "entries", "gradient_lines"]
+__all__ = ["NoRaw", "Program", "RawOps", "gradient_lines", "has_entry"]
