@@ -88,7 +88,7 @@ def test_one_plan_makes_every_set(tmp_path: Path) -> None:
     plan.library(
         stage / "user.so",
         [plan.object(tmp_path / "c/user.c")],
-        [str(base), "-Wl,-rpath,'$$ORIGIN'"],
+        [base, "-Wl,-rpath,'$$ORIGIN'"],
     )
     compile.run(plan, 2, progress=False)
     made = sorted(p.relative_to(stage).as_posix() for p in stage.rglob("*.so"))
