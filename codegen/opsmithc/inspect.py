@@ -16,6 +16,7 @@ from .formula import Node, unparse
 from .lower import families
 from .lower.family import family_of
 from .opdef import Body, Compose, Index, OpDef, Out, Reduce, Reference, Scan, View
+from .pytext.record import FACTS, record_of
 
 STAGES = ("ast", "ir", "c", *(b for b in backends.found() if b != "cpu"), "python", "grad")
 
@@ -102,7 +103,11 @@ def explain(d: Derived) -> str:
         f"  written at {op.place}",
         f"  schema  {op.schema}",
     ]
-    lines += [f"  meaning {_meaning(op)}", f"  family  {family(op)}"]
+    lines += [f"  meaning {_meaning(op)}"]
+    if op.fast is not None:
+        form = _meaning(families.fast_form(d).op) if op.fast.acc else op.fast.target
+        lines += [f"  fast    {op.fast.kind}: {form}"]
+    lines += [f"  family  {family(families.fast_form(d).op)}"]
     lines += [f"  dtype   {op.dtype.kind} of {', '.join(op.dtype.args) or 'nothing'}"]
     lines += [
         f"  kink    where {k.condition.text}: "
@@ -111,13 +116,15 @@ def explain(d: Derived) -> str:
     ]
     if not d.gradients:
         return "\n".join([*lines, f"  gradient: none ({_why_none(op)})"])
+    saved = {g.param: g.reads for g in record_of(d).grads}
     for g in d.gradients.values():
         lines.append(f"  gradient of {g.param}:")
         lines += [f"    {step}" for step in _steps(op, g.param, g.formula, g.declared)]
         lines.append(
             f"    kernel: {'first backward is one kernel' if g.elementwise else 'a program of registry ops'}"  # noqa: E501
         )
-        lines.append(f"    saves: {', '.join(g.reads) or 'nothing'}")
+        facts = (n.replace("_of_", " of ") if n.startswith(FACTS) else n for n in saved[g.param])
+        lines.append(f"    saves: {', '.join(facts) or 'nothing'}")
     lines.append(
         "  higher orders: the formula above, printed as calls of registry ops, records itself"
     )
@@ -128,7 +135,9 @@ def _steps(op: OpDef, param: str, formula: Node, declared: bool) -> list[str]:
     if declared:
         return [
             f"declared: {unparse(formula)}",
-            "the gate compares it with the meaning at 60 digits",
+            "tests compare it with differences in float64"
+            if isinstance(op.meaning, Reference)
+            else "the gate compares it with the meaning at 60 digits",
         ]
     if isinstance(op.meaning, Out):
         steps = []

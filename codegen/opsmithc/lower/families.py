@@ -6,14 +6,15 @@ Must not know: any op or family by name; ``family.py`` finds the families.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .. import centry, emit, paths
 from ..derive.op import Derived
 from ..derive.rows import recognise
-from ..opdef import OpDef, Out, by_name
+from ..errors import RegistryError, did_you_mean
+from ..opdef import OpDef, Out, Reduce, Scan, by_name
 from ..pytext.raw import RawOps
 from .family import family_of
 
@@ -24,8 +25,18 @@ def by_structure(ops: Sequence[OpDef], base: Sequence[OpDef] = ()) -> tuple[OpDe
     return tuple(recognise(op, known) for op in ops)
 
 
+def fast_form(d: Derived) -> Derived:
+    """The op with its one-pass form, which the gate compared with the meaning, in its place."""
+    fast = d.op.fast
+    if fast is None or fast.acc is None:
+        return d
+    meaning = Reduce(fast.acc) if fast.kind == "reduce" else Scan(fast.acc)
+    return replace(d, op=replace(d.op, meaning=meaning, fast=None))
+
+
 def kernel_contexts(d: Derived) -> list[tuple[str, Any]]:
     """(template, context) of the op's kernel file; empty for compositions."""
+    d = fast_form(d)
     family = family_of(d.op)
     context = family.context(d)
     return [] if context is None else [(f"c/{family.name}.c.j2", context)]
@@ -36,16 +47,24 @@ def own_sources(d: Derived) -> list[Path]:
     if d.op.fast is None or d.op.fast.kind != "source":
         return []
     path = paths.RUNTIME / "cpu" / "source" / f"{d.op.fast.target}.c"
-    return [path] if path.exists() else []
+    if not path.exists():
+        near = did_you_mean(d.op.fast.target, [p.stem for p in path.parent.glob("*.c")])
+        raise RegistryError(
+            d.op.fast.place, f"fast source '{d.op.fast.target}': there is no {path.name} in "
+            f"{path.parent.relative_to(paths.RUNTIME.parent)}{near}"
+        )  # fmt: skip
+    return [path]
 
 
 def entries(d: Derived) -> tuple[list[str], list[centry.Entry]]:
     """C entry points and the externs they need."""
+    d = fast_form(d)
     return family_of(d.op).entries(d)
 
 
 def function_text(d: Derived, ops: RawOps | None = None) -> list[str]:
     """The op's Python text; ``ops`` are those that its backward on handles may call."""
+    d = fast_form(d)
     return family_of(d.op).text(d, ops or RawOps())
 
 

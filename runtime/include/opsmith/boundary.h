@@ -7,6 +7,8 @@ double ops_unshared_alias(double h);
 int ops_take_status(void);
 const char *ops_error_text(void);
 double ops_next_output(int k);
+void ops_put_output(int k, double h);
+int ops_check_plain(double h); /* nonzero: a slow path or an error, the status says which */
 
 double ops_shape_key(double h);
 int ops_ndim(double h);
