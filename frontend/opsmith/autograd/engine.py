@@ -212,7 +212,14 @@ def run_recorded(
             if useful is not None and id(node) not in useful:
                 continue
             edges = node[2 : 2 + fn.edges] if fn.edges >= 0 else node[2 : len(node) + 1 + fn.edges]
-            out = fn.recorded(node, g) if checked is None else checked(fn, node, g)
+            if checked is not None:
+                out = checked(fn, node, g)
+            elif create_graph or fn.__class__ is Hooked:
+                out = fn.recorded(node, g)
+            else:
+                handles = _stolen(g)
+                g = single = many = part = None  # so that the kernel may consume what is its own
+                out = [h if h is None else wrap(h) for h in fn(node, handles)]
             if not retain:
                 node[1:] = freed, fn  # keeps its name
             for t, e in zip(out, edges):
@@ -234,6 +241,12 @@ def run_recorded(
         lib.ops_set_grad_enabled(was)
         lib.ops_divert(diverted)
     return [done.get(k) for k in range(len(capture or ()))]
+
+
+def _stolen(g: Any) -> Any:
+    if isinstance(g, list):
+        return [None if t is None else steal(t) for t in g]
+    return steal(g)
 
 
 def _key(e: Any) -> tuple[int, int | None]:
