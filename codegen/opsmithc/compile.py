@@ -61,10 +61,11 @@ def macros(flags: Sequence[str]) -> frozenset[str]:
     return frozenset(line.split()[1] for line in done.stdout.splitlines())
 
 
-# No fast math, as for C. -split-compile would help big files, but groups are small.
+# No fast math, as for C. -split-compile would help big files, but groups are small. Machine code is
+# compressed: a third of the size, for no time.
 # 186: an unsigned ndim is never negative, which texts made for every rank do not know.
 CUDA = ("-std=c++20", "-O3", "-Xcompiler", "-fPIC,-fvisibility=hidden,-Wall,-Werror,-O1", "-Werror",
-        "all-warnings", "-diag-suppress", "186")  # fmt: skip
+        "all-warnings", "-diag-suppress", "186", "-Xfatbin", "-compress-all")  # fmt: skip
 
 
 def nvcc() -> str | None:
