@@ -22,7 +22,9 @@ RULES = {
     "no_opmath": "The result has the promoted dtype of {args}.",
     "int_to_float": "The promoted dtype of {args}; integers and booleans become the default float.",
     "int_to_long": "The promoted dtype of {args}; integers and booleans become int64.",
+    "bool_to_long": "The promoted dtype of {args}; booleans become int64.",
     "always_bool": "The result is boolean.",
+    "always_long": "The result is int64.",
     "complex_to_float": "The promoted dtype of {args}; complex numbers become real.",
 }
 

@@ -44,8 +44,8 @@ KEYS = (
     "schedule", "unsupported", "tol", "doc", "samples",
 )  # fmt: skip
 DTYPE_KINDS = (
-    "same", "default", "no_opmath", "int_to_float", "int_to_long", "always_bool",
-    "complex_to_float",
+    "same", "default", "no_opmath", "int_to_float", "int_to_long", "bool_to_long", "always_bool",
+    "always_long", "complex_to_float",
 )  # fmt: skip
 VARIANTS = ("method", "inplace", "out", "hidden", "nn", "varargs", "operator", "property", "linalg")
 CLASSES = ("bool", "int", "float", "complex")

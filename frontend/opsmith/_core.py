@@ -48,6 +48,7 @@ _next = lib.ops_next_output
 _shape_key = lib.ops_shape_key
 _shape = lib.ops_shape
 _ndim = lib.ops_ndim
+dtype_code = lib.ops_dtype
 _unpack = ffi.unpack
 _SHAPES: dict[float, Size] = {}
 grad_enabled = lib.ops_get_grad_enabled
@@ -146,12 +147,14 @@ DIMS = _Dims()
 
 
 def ints(v: Any, length: int = 0) -> tuple[int, ...]:
-    """int[] as a count and four values; longer ones wait in a thread-local buffer."""
+    """int[] as a count and four values; longer ones wait in a buffer, whose address is passed."""
     if v is None:
         return -1, 0, 0, 0, 0
     if v.__class__ is int:
         return (length or 1, v, v, v, v)
     n = len(v)
+    if length > 1 and n != length and n > 1:
+        raise RuntimeError(f"expected a single int or a list of {length} ints, but got {list(v)}")
     if n == 2:
         a, b = v
         return 2, a, b, 0, 0
@@ -169,7 +172,7 @@ def ints(v: Any, length: int = 0) -> tuple[int, ...]:
     buffer = lib.ops_long_ints()
     for k in range(n):
         buffer[k] = v[k]
-    return n, 0, 0, 0, 0
+    return n, int(ffi.cast("intptr_t", buffer)), 0, 0, 0
 
 
 def scalar(v: Any) -> tuple[int, float, int]:
@@ -433,6 +436,14 @@ def dispatch(fn: Any, *args: Any, **kwargs: Any) -> Any:
     from .overrides import handle
 
     return handle(fn, args, kwargs)
+
+
+def refuse_dtype(name: str, refused: int, *operands: Any) -> None:
+    """Raise unless an operand has a dtype whose bit in ``refused`` is not set."""
+    given = [as_operand(t) for t in operands if t is not None]
+    codes = [lib.ops_dtype(t._h) for t in given]
+    if all(refused >> code & 1 for code in codes):
+        raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_TYPE_NAMES[codes[0]]}'")
 
 
 def no_case(fn: Any, *args: Any) -> NoReturn:
@@ -827,9 +838,9 @@ def write_out(out: Any, result: Any) -> Any:
 __all__ = [
     "ALWAYS", "DEVICES", "DIMS", "LIMIT", "Leaf", "NAN", "NONE", "NONE_H", "NO_INT", "RARE", "Tensor", "alias",  # noqa: E501
     "as_operand", "assign", "attach", "backward_failed", "check_inplace", "check_saved", "compose", "copy_of", "cotangents",  # noqa: E501
-    "device_code", "dispatch", "drop", "error_text", "failed", "further", "grad_enabled", "has_node", "hold", "hold_saved", "in_place",  # noqa: E501
+    "device_code", "dispatch", "drop", "dtype_code", "error_text", "failed", "further", "grad_enabled", "has_node", "hold", "hold_saved", "in_place",  # noqa: E501
     "ints", "last_write", "like", "make", "make_view", "named_tuple", "next_output", "no_case", "number", "operand",  # noqa: E501
-    "overrides", "raw", "rebase", "reduced_count", "reduced_positions", "refuse_recorded_out", "retry", "retry_operator",  # noqa: E501
+    "overrides", "raw", "rebase", "reduced_count", "reduced_positions", "refuse_dtype", "refuse_recorded_out", "retry", "retry_operator",  # noqa: E501
     "saved_input", "saved_output", "scalar", "seq", "shard", "share", "tensors", "undo_broadcast",
     "unreduce", "unreduce_handle", "wrap", "write_out",
 ]  # fmt: skip

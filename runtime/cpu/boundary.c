@@ -687,9 +687,13 @@ void ops_set_default_dtype(int dtype)
     ops_default_dtype = (uint8_t)dtype;
 }
 
+/* As many as a call has lists, with some to spare: each list of a call has a buffer of its own. */
 int64_t *ops_long_ints(void)
 {
-    return ops_int_buffer;
+    enum { LISTS = 8, LENGTH = 64 };
+    static __thread int64_t buffers[LISTS][LENGTH];
+    static __thread unsigned next;
+    return buffers[next++ % LISTS];
 }
 
 int ops_num_threads_now(void)

@@ -62,6 +62,10 @@ int ops_apply_rule(int rule, int common)
         return ops_kind_rank(common) < 2 ? ops_default_dtype : common;
     case OPS_RULE_INT_TO_LONG:
         return ops_kind_rank(common) < 2 ? OPS_I64 : common;
+    case OPS_RULE_BOOL_TO_LONG:
+        return common == OPS_BOOL ? OPS_I64 : common;
+    case OPS_RULE_LONG:
+        return OPS_I64;
     default:
         return common;
     }
@@ -410,7 +414,7 @@ static double general(const ops_pointwise_op *op, ops_tensor *const *inputs, int
     int compute = ops_compute_index[typed];
     int result = op->rule == OPS_RULE_BOOL ? OPS_BOOL : typed;
     if (OPS_UNLIKELY(op->kernels[compute] == NULL)) {
-        ops_fail(OPS_RUNTIME_ERROR, "\"%s\" not implemented for '%s'", op->name, ops_dtype_name[typed]);
+        ops_fail(OPS_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", op->name, ops_dtype_name[typed]);
         return 0.0;
     }
     ops_plan plan;
@@ -582,7 +586,7 @@ double ops_pointwise_backward(const ops_pointwise_op *op, ops_tensor *const *inp
     int n = op->inputs;
     int compute = ops_compute_index[g->dtype];
     if (OPS_UNLIKELY(op->kernels[compute] == NULL)) {
-        ops_fail(OPS_RUNTIME_ERROR, "\"%s\" not implemented for '%s'", op->name,
+        ops_fail(OPS_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", op->name,
                  ops_dtype_name[g->dtype]);
         return 0.0;
     }

@@ -284,7 +284,7 @@ int ops_accumulate_choose(const char *name, int rule, int input_class, unsigned 
         t->compute = OPS_C_I64;
     }
     if (!(kernels >> t->compute & 1)) {
-        ops_fail(OPS_RUNTIME_ERROR, "\"%s\" not implemented for '%s'", name, ops_dtype_name[typed]);
+        ops_fail(OPS_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", name, ops_dtype_name[typed]);
         return 0;
     }
     t->kernel = ops_compute_storage[t->compute];

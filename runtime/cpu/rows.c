@@ -626,7 +626,7 @@ static int common_of(const ops_rows_op *op, ops_tensor *const *in)
 {
     const int common = ops_common_dtype(op->name, in, op->input_class, op->inputs);
     if (!ops_is_float(common)) {
-        ops_fail(OPS_RUNTIME_ERROR, "\"%s\" not implemented for '%s'", op->name, ops_dtype_name[common]);
+        ops_fail(OPS_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", op->name, ops_dtype_name[common]);
         return -1;
     }
     return common;

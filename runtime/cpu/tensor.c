@@ -17,7 +17,6 @@ uint8_t ops_default_dtype = OPS_DEFAULT_FLOAT;
 void *(*ops_gil_release)(void);
 void (*ops_gil_acquire)(void *state);
 __thread double ops_more[OPS_MAX_OPERANDS];
-__thread int64_t ops_int_buffer[64];
 
 ops_tensor ops_none = {.refcount = 1 << 30, .dtype = OPS_F32, .flags = OPS_NONE | OPS_CONTIGUOUS};
 

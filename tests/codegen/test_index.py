@@ -120,7 +120,7 @@ def test_adjoints_match_differences(name, k):
     program = index.analyse(op)
     g = rng.normal(size=reading.run(program, tensors, params)[0].shape)
     found = gradients(op)
-    if op.unsupported:
+    if "backward" in op.unsupported:
         assert not found
         return
     for tensor in differentiable(op, tensors):
@@ -128,7 +128,7 @@ def test_adjoints_match_differences(name, k):
         assert_slopes(got, program, tensors, params, g, tensor, rng)
 
 
-@pytest.mark.parametrize("name", [n for n, op in OPS.items() if not op.unsupported])
+@pytest.mark.parametrize("name", [n for n, op in OPS.items() if "backward" not in op.unsupported])
 def test_adjoints_of_adjoints_match_differences(name):
     op, rng = OPS[name], np.random.default_rng(0)
     tensors, params = arguments(op, op.samples[0], rng)

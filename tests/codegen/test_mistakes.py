@@ -61,7 +61,8 @@ def test_all_errors_at_once_in_order_of_place() -> None:
     assert str(caught.value).splitlines() == [
         "ops.yaml:2:8: op 'f': out reads 'inptu'; in scope are input; did you mean 'input'?",
         "ops.yaml:3:10: op 'f': dtype: unknown 'sam'; known are same, default, no_opmath, "
-        "int_to_float, int_to_long, always_bool, complex_to_float; did you mean 'same'?",
+        "int_to_float, int_to_long, bool_to_long, always_bool, always_long, complex_to_float; "
+        "did you mean 'same'?",
         "ops.yaml:5:20: op 'h': body reads 'q'; in scope are input",
         "ops.yaml:6:21: op 'h': gradient of 'input' reads 'z'; in scope are g, out, input",
         "ops.yaml:7:9: op 'k': unknown type 'Tensr'; did you mean 'Tensor'?",

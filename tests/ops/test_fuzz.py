@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ import opsmith
 from opsmithc import samples
 from opsmithc.derive.op import Derived
 from opsmithc.dtypes import TABLE, DType
-from opsmithc.opdef import Out, Reduce, Scan, View
+from opsmithc.opdef import View
 from opsmithc.readings.value import Values
 from opsmithc.samples import Case
 from opsmithc.schema import Param
@@ -112,12 +114,12 @@ def fuzzed(case: Case, layout: str) -> dict[str, Any]:
     args = h.arguments(case)
     for n in case.tensors:
         if layout and case.dtypes[n].numpy:
-            args[n] = opsmith.from_numpy(LAYOUTS[layout](case.args[n]))
+            args[n] = opsmith.from_numpy(LAYOUTS[layout](case.args[n].copy()))
     return args
 
 
-def check(d: Derived, case: Case, layout: str, backward: bool, values: Values) -> None:
-    """Run one case."""
+def check(d: Derived, case: Case, layout: str, backward: bool, values: Values) -> str:
+    """Run one case; say whether it was refused, ran, or was compared with NumPy."""
     op = d.op
     args = fuzzed(case, layout)
     leaves = []
@@ -129,7 +131,7 @@ def check(d: Derived, case: Case, layout: str, backward: bool, values: Values) -
     try:
         got = h.call(op, args)
     except REFUSED:
-        return
+        return "refused"
     if leaves:
         carriers = [t for t in got if t.requires_grad]
         try:
@@ -137,19 +139,17 @@ def check(d: Derived, case: Case, layout: str, backward: bool, values: Values) -
         except REFUSED:
             pass
     if op.random or (isinstance(op.meaning, View) and absolute(d)) or undefined(op):
-        return
-    if not isinstance(op.meaning, Out | Reduce | Scan | View):
-        return  # compositions and loops are compared on their samples: their domains are narrow
+        return "ran"
     if len({case.dtypes[n].code for n in op.dtype.args if n in case.dtypes}) > 1:
-        return  # mixed: a 0-d tensor's value is rounded first; test_dtype covers the rule
+        return "ran"  # mixed: a 0-d tensor's value is rounded first; test_dtype covers the rule
     if any(isinstance(f, float) and f not in (0.0, 1.0) for f in case.args.values()) and any(
         t.kind != "float" for t in case.dtypes.values()
     ):
-        return  # a fractional number among integers is truncated, as PyTorch does
+        return "ran"  # a fractional number among integers is truncated, as PyTorch does
     try:
         want = values.outputs(values.ops[op.name], case.args)
     except Exception:  # NumPy refuses what opsmith took, e.g. 2 ** -1 in integers
-        return
+        return "ran"
     for g, w in zip(got, want, strict=True):
         dtype = h.dtype_of(g)
         assert tuple(g.shape) == np.shape(w), (
@@ -160,6 +160,7 @@ def check(d: Derived, case: Case, layout: str, backward: bool, values: Values) -
         if dtype.kind != "float" and any(huge(v) for v in case.args.values()):
             continue
         h.assert_same(op, g, w, case, compute=dtype)
+    return "compared"
 
 
 def huge(v: Any) -> bool:
@@ -175,7 +176,12 @@ def ordinary(case: Case, got: Any, want: Any) -> bool:
 
 
 @pytest.mark.trial("forward")
-def test_fuzz(derived: Derived, values: Values, request: pytest.FixtureRequest) -> None:
+def test_fuzz(
+    derived: Derived,
+    values: Values,
+    request: pytest.FixtureRequest,
+    record_property: Callable[[str, object], None],
+) -> None:
     total = FULL if request.config.getoption("--full") else CASES
     count = max(2, -(-total // len([d for d in registry() if d.op.samples])))
     LOG.mkdir(parents=True, exist_ok=True)
@@ -192,6 +198,8 @@ def test_fuzz(derived: Derived, values: Values, request: pytest.FixtureRequest) 
         log.write_text(
             f"{derived.op.name} {layout} backward={backward} {case}\n{dict(case.args)}\n"
         )
-        check(derived, case, layout, backward, values)
+        found[check(derived, case, layout, backward, values)] += 1
 
+    found: Counter[str] = Counter()
     run()
+    record_property("fuzzed", dict(found))  # summed and printed by conftest.py

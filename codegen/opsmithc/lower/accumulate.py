@@ -36,6 +36,7 @@ NUMBERS = ("Scalar", "float", "int", "bool")
 RULES = {
     "same": "OPS_RULE_COMMON", "default": "OPS_RULE_COMMON", "no_opmath": "OPS_RULE_COMMON",
     "int_to_float": "OPS_RULE_INT_TO_FLOAT", "int_to_long": "OPS_RULE_INT_TO_LONG",
+    "bool_to_long": "OPS_RULE_BOOL_TO_LONG", "always_long": "OPS_RULE_LONG",
     "always_bool": "OPS_RULE_BOOL", "complex_to_float": "OPS_RULE_COMMON",
 }  # fmt: skip
 CLASS_MACRO = {COMMON: "OPS_OPERAND_COMMON", BOOL: "OPS_OPERAND_BOOL", LONG: "OPS_OPERAND_LONG"}
@@ -111,7 +112,7 @@ def _admits(op: OpDef, acc: Accumulate, dtype: DType) -> bool:
     if dtype.kind in op.unsupported or dtype.code in op.unsupported:
         return False
     if as_bool:
-        return dtype.code == ("i64" if rule == "int_to_long" else "b8")
+        return dtype.code == ("i64" if rule in ("int_to_long", "always_long") else "b8")
     if dtype.code == "b8" or (rule == "int_to_float" and dtype.kind != "float"):
         return False  # plain booleans go through the integer kernels
     if rule == "int_to_long" and dtype.code == "i32":

@@ -34,6 +34,7 @@ NUMBERS = ("Scalar", "float", "int", "bool")
 RULES = {
     "same": "OPS_RULE_COMMON", "default": "OPS_RULE_COMMON", "no_opmath": "OPS_RULE_COMMON",
     "int_to_float": "OPS_RULE_INT_TO_FLOAT", "int_to_long": "OPS_RULE_INT_TO_LONG",
+    "bool_to_long": "OPS_RULE_BOOL_TO_LONG", "always_long": "OPS_RULE_LONG",
     "always_bool": "OPS_RULE_BOOL", "complex_to_float": "OPS_RULE_COMMON",
 }  # fmt: skip
 CLASS_MACRO = {COMMON: "OPS_OPERAND_COMMON", BOOL: "OPS_OPERAND_BOOL", LONG: "OPS_OPERAND_LONG"}

@@ -8,10 +8,11 @@ from __future__ import annotations
 from ..abi import encode
 from ..derive.op import Derived
 from ..formula import Call, Name, Seq
-from ..opdef import Body, Compose, OpDef, Reduce, View
+from ..opdef import Body, Compose, Index, OpDef, Reduce, Reference, Scan, View
 from .backward import backward_texts
 from .raw import RawOps
 from .record import record_of
+from .refusal import refusal
 from .result import result_lines
 from .signature import arguments, doc, literal, parameter, safe, signature, tuple_name
 from .tree import python, static
@@ -33,6 +34,8 @@ def function_text(
     for p in op.schema.params:
         if p.default in {q.name for q in op.schema.params}:
             lines += [f"    if {safe(p.name)} is None: {safe(p.name)} = {safe(p.default)}"]
+    if isinstance(op.meaning, Reduce | Scan | Index | Reference):
+        lines += refusal(op)
     call = ", ".join(args)
     out = "out" in op.variants
     passed = arguments(op) + (", out=out" if out else "")
@@ -171,7 +174,8 @@ def _inplace_body(op: OpDef) -> list[str]:
 
 def prologue(op: OpDef) -> list[str]:
     """Checks of the arguments; a ``dtype`` argument converts the first tensor."""
-    lines = [
+    lines = refusal(op)
+    lines += [
         f"    if not ({static(condition.node)}): "
         f"raise {error}({f'{op.name}(): expected {condition.text}'!r})"
         for condition, error in op.check
@@ -188,7 +192,7 @@ def compose_text(op: OpDef) -> list[str]:
     module, _, function = op.meaning.function.rpartition(".")
     n = op.name
     out = ", out=out" if "out" in op.variants else ""
-    body = [f"    return compose({module!r}).{function}({arguments(op)}{out})", ""]
+    body = [*refusal(op), f"    return compose({module!r}).{function}({arguments(op)}{out})", ""]
     lines = [f"def {n}({signature(op)}):", *doc(op), *body]
     if "varargs" in op.variants and "method" in op.variants:
         lines += _varargs(op, body)

@@ -11,6 +11,7 @@ from ..lower.pointwise import number_params
 from ..opdef import OpDef
 from .backward import backward_texts
 from .record import Record, node_text, record_of
+from .refusal import refusal
 from .result import result_lines
 from .signature import COMPARISONS, DUNDERS, arguments, default, doc, safe, signature
 
@@ -39,7 +40,10 @@ def pointwise_text(derived: Derived) -> list[str]:
     kw = [p for p in op.schema.params if p.name in numbers]
     out = "out" in op.variants
     rec = full if derived.gradients else None
-    lines += [f"def {n}({signature(op)}):", *doc(op), "    try:"]
+    lines += [f"def {n}({signature(op)}):", *doc(op)]
+    if op.dtype.kind == "int_to_float":  # the kernel sees what became a float
+        lines += refusal(op)
+    lines += ["    try:"]
     fast = [f"{safe(p.name)} == {default(op, p.name)}" for p in kw if p.default is not None]
     plain = all(p.default is not None for p in kw)
     cond = " and ".join((["out is None"] if out else []) + fast)

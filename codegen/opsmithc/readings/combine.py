@@ -57,7 +57,7 @@ def norm(
 ) -> Array:
     """The p-norm."""
     return _norm(
-        input, 2 if p in (None, "fro") else p, None if dim is None else tuple(dim), keepdim
+        input, 2 if p in (None, "fro") else p, tuple(dim) if dim else None, keepdim
     )
 
 
@@ -94,7 +94,7 @@ def _moments(
     input: Array, dim: Any, unbiased: Any, keepdim: bool, correction: Any
 ) -> tuple[Array, Array]:
     ddof = (1 if unbiased is None else int(unbiased)) if correction is None else correction
-    axis = None if dim is None else tuple(dim)
+    axis = tuple(dim) if dim else None
     options: dict[str, Any] = {"axis": axis, "keepdims": keepdim}
     return np.var(input, ddof=ddof, **options), np.mean(input, **options)
 

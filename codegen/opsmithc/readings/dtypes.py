@@ -68,7 +68,11 @@ def _result(op: OpDef, base: DType, k: int) -> DType:
             return base if isinstance(op.meaning, Reduce) and base.code == "u8" else BOOL
         case "int_to_float" if base.kind != "float":
             return BY_NAME[DEFAULT_FLOAT]
-        case "int_to_long" if base.kind != "float" or op.dtype.classes:
+        case "int_to_long" if base.kind != "float":
+            return LONG
+        case "bool_to_long" if base.kind == "bool":
+            return LONG
+        case "always_long":
             return LONG
     if isinstance(op.meaning, Out) and is_boolean(meaning_formula(op, output, base.kind)):
         return BOOL

@@ -245,7 +245,7 @@ def split(axes: tuple[Axis, ...], shape: tuple[int, ...], dim: int) -> list[tupl
     n, rest = len(shape), len(axes) - 1
     if sum(a.group for a in axes) == 2:
         at = dim % max(n, 1)
-        return [shape[:at], shape[at : at + 1] or (1,), shape[at + 1 :]]
+        return [shape[:at], shape[at : at + 1], shape[at + 1 :]]
     if axes and (axes[0].group or axes[0].optional):
         return [shape[: n - rest], *((s,) for s in shape[n - rest :])]
     return [(s,) for s in shape]

@@ -57,6 +57,8 @@ def topk(
     input: Array, k: int, dim: int = -1, largest: bool = True, **_: Any
 ) -> tuple[Array, Array]:
     """The first k in order."""
+    if input.ndim == 0:
+        return input, np.zeros((), np.int64)
     values, at = sort(input, dim, largest)
     return np.take(values, range(k), dim), np.take(at, range(k), dim)
 
@@ -138,15 +140,36 @@ def nanquantile(
     return np.nanquantile(input, q, axis=dim, keepdims=keepdim, method=method)
 
 
-def unique(input: Array, dim: int | None = None, **_: Any) -> Array:
-    """The distinct ones (without the further results)."""
-    return np.unique(input, axis=dim)
+def unique(
+    input: Array, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
+    dim: int | None = None,
+) -> Any:  # fmt: skip
+    """The distinct ones; which one each is; how many there are."""
+    values, inverse, counts = np.unique(
+        input, return_inverse=True, return_counts=True, axis=dim, equal_nan=False
+    )
+    shaped = inverse.reshape(input.shape if dim is None else -1)
+    return _chosen(values, (return_inverse, shaped), (return_counts, counts))
 
 
-def unique_consecutive(input: Array, **_: Any) -> Array:
-    """One of every run (of all elements)."""
-    flat = input.reshape(-1)
-    return flat[np.r_[True, flat[1:] != flat[:-1]]] if flat.size else flat
+def unique_consecutive(
+    input: Array, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    """One of every run; which run each is in; how long the runs are."""
+    lines = np.reshape(input, -1) if dim is None else np.moveaxis(input, dim, 0)
+    n = len(lines)
+    first = np.ones(n, bool)
+    first[1:] = (lines[1:] != lines[:-1]).reshape(max(n - 1, 0), -1).any(1)
+    inverse = np.cumsum(first) - 1
+    values = lines[first] if dim is None else np.compress(first, input, dim)
+    shaped = inverse.reshape(input.shape) if dim is None else inverse
+    counts = np.diff(np.r_[np.flatnonzero(first), n])
+    return _chosen(values, (return_inverse, shaped), (return_counts, counts))
+
+
+def _chosen(values: Array, *further: tuple[bool, Array]) -> Any:
+    asked = [array for wanted, array in further if wanted]
+    return (values, *asked) if asked else values
 
 
 # Choosing ----------------------------------------------------------------------------------------

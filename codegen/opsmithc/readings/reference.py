@@ -116,7 +116,14 @@ def positions(input: Array, dim: int) -> Array:
 def along(input: Array, like: Array, dim: int) -> Array:
     """A vector as a row of ``like`` along dim."""
     n = like.ndim
-    return input.reshape(-1, *(1,) * (n - 1 - dim % n)) if n else input
+    if n == 0 or dim % n == n - 1:
+        return input
+    return input.reshape(-1, *(1,) * (n - 1 - dim % n))
+
+
+def join_last(input: Array, normalized_shape: Sequence[int]) -> Array:
+    """The last dimensions as one."""
+    return input.reshape(*input.shape[: input.ndim - len(normalized_shape)], -1)
 
 
 def rms_norm(
@@ -170,6 +177,8 @@ def scaled_dot_product_attention(
     scale: float | None, enable_gqa: bool,
 ) -> Array:  # fmt: skip
     """softmax(query @ key.mT * scale + attn_mask) @ value."""
+    if dropout_p:
+        return _unknown("random")
     if enable_gqa:
         key = key.repeat(query.shape[-3] // key.shape[-3], -3)
         value = value.repeat(query.shape[-3] // value.shape[-3], -3)
@@ -185,10 +194,10 @@ def scaled_dot_product_attention(
     return e / e.sum(-1, keepdims=True) @ value
 
 
-def _unknown() -> Any:
+def _unknown(why: str = "depends on the dtype, which this reading does not see") -> Any:
     from .value import NoValue
 
-    raise NoValue("depends on the dtype, which this reading does not see")
+    raise NoValue(why)
 
 
 def inverse(input: Array) -> Array:

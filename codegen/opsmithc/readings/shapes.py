@@ -67,7 +67,8 @@ def split(input: Array, split_size_or_sections: Any, dim: int = 0) -> tuple[Arra
 
 def split_with_sizes(input: Array, split_sizes: Sequence[int], dim: int = 0) -> tuple[Array, ...]:
     """Parts of the sizes given."""
-    return tuple(np.split(input, np.cumsum(split_sizes)[:-1], dim))
+    parts = np.split(input, np.cumsum(split_sizes)[:-1], dim)
+    return tuple(parts[: len(split_sizes)])
 
 
 def chunk(input: Array, chunks: int, dim: int = 0) -> tuple[Array, ...]:
@@ -157,10 +158,11 @@ def constant_pad_nd(input: Array, pad: Sequence[int], value: float = 0) -> Array
     """A value around; negative widths cut."""
     pairs = list(zip(pad[::2], pad[1::2], strict=True))[::-1]
     pairs = [(0, 0)] * (input.ndim - len(pairs)) + pairs
+    wide = np.pad(input, [(max(a, 0), max(b, 0)) for a, b in pairs], constant_values=value)
     cut = tuple(
-        slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(pairs, input.shape, strict=True)
+        slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(pairs, wide.shape, strict=True)
     )
-    return np.pad(input[cut], [(max(a, 0), max(b, 0)) for a, b in pairs], constant_values=value)
+    return wide[cut]
 
 
 def pad_back(input: Array, pad: Sequence[int]) -> Array:
@@ -196,7 +198,7 @@ def cartesian_prod(tensors: Sequence[Array]) -> Array:
 def combinations(input: Array, r: int = 2, with_replacement: bool = False) -> Array:
     """Choices of r elements."""
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
-    return np.array(list(choose(input, r)))
+    return np.array(list(choose(input, r)), input.dtype).reshape(-1, r)
 
 
 def broadcast_tensors(tensors: Sequence[Array]) -> tuple[Array, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..derive.op import meaning_formula
+from ..derive.rows import FULL, SINGLE, Rows, layout, recognise
 from ..dtypes import DType
 from ..formula import calls
 from ..intrinsics import table
@@ -47,6 +48,7 @@ class Values:
     def __init__(self, ops: Iterable[OpDef]) -> None:
         """Know every op by name and alias."""
         self.ops: dict[str, OpDef] = {}
+        self.rows: dict[str, tuple[str, ...]] = {}  # operands that are broadcast together first
         for op in ops:
             for name in (op.name, *op.alias):
                 self.ops.setdefault(name, op)
@@ -88,7 +90,8 @@ class Values:
             case View():
                 return [view.run(op, env)]
             case Index():
-                return _index(op, env)
+                found = _index(op, env)
+                return [a.astype(np.int64) for a in found] if kind == "int" else found
             case Body():
                 return self._body(op, env)
             case Compose(function=name) | Reference(function=name):
@@ -101,6 +104,9 @@ class Values:
 
     def _pointwise(self, op: OpDef, env: dict[str, Any], kind: str) -> Sequence[Array]:
         found = []
+        for p in op.schema.params:  # a kernel of integers reads numbers as integers
+            if kind == "int" and isinstance(env[p.name], float) and np.isfinite(env[p.name]):
+                env[p.name] = int(env[p.name])
         shapes = [np.shape(env[p.name]) for p in op.schema.tensors if env[p.name] is not None]
         for output in op.schema.outputs:
             node = meaning_formula(op, output, kind)
@@ -114,6 +120,7 @@ class Values:
 
     def _body(self, op: OpDef, env: dict[str, Any]) -> Sequence[Array]:
         assert isinstance(op.meaning, Body)
+        self._share_rows(op, env)
         for name, f in op.let.items():
             env[name] = evaluate_np(f.node, env, self)
         for when, block, _ in op.meaning.cases:
@@ -124,6 +131,19 @@ class Values:
             found = evaluate_np(block.result, env, self)
             return found if isinstance(found, tuple | list) else [found]
         raise NoValue("no case applies")
+
+    def _share_rows(self, op: OpDef, env: dict[str, Any]) -> None:
+        """A body over rows means the rows that all its operands make together."""
+        if op.name not in self.rows:
+            lowered = recognise(op, self.ops)
+            full = [p.name for p in op.schema.tensors if layout(op, p.name) == FULL]
+            self.rows[op.name] = tuple(full) if isinstance(lowered.meaning, Rows) else ()
+        given = [n for n in self.rows[op.name] if env[n] is not None]
+        for p in op.schema.tensors if given else ():
+            single = layout(op, p.name) == SINGLE and env[p.name] is not None
+            if single and np.ndim(env[p.name]) != np.ndim(env[given[0]]):
+                raise NoValue(f"'{p.name}' has one element a row: as many dims as the others")
+        env.update(zip(given, np.broadcast_arrays(*(env[n] for n in given)), strict=True))
 
 
 def _bind(op: OpDef, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,6 +170,8 @@ def common_kind(op: OpDef, env: Mapping[str, Any]) -> str:
     if op.dtype.kind == "int_to_float":
         return "float"
     kinds = {_kind(a) for n in op.dtype.args for a in _each(env.get(n))}
+    if op.dtype.kind == "bool_to_long":
+        kinds = {"int" if k == "bool" else k for k in kinds}
     return next((k for k in ("float", "int", "bool") if k in kinds), "float")
 
 

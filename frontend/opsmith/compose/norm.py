@@ -37,23 +37,33 @@ def sum_rows(input: Tensor, dim: int | Sequence[int]) -> Tensor:
     return f.sum(input, others) if others else input
 
 
-def rms_norm(
-    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None, eps: Any
-) -> Tensor:
-    """Over the last dimensions, as one row."""
+def join_last(input: Tensor, normalized_shape: Sequence[int]) -> Tensor:
+    """The last dimensions as one row; they must be ``normalized_shape``."""
     k = len(normalized_shape)
-    if tuple(input.shape[len(input.shape) - k :]) != tuple(normalized_shape):
+    if k == 0:
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
+            "element, but got normalized_shape = []"
+        )
+    if k > input.ndim or tuple(input.shape[len(input.shape) - k :]) != tuple(normalized_shape):
         sizes = ", ".join(map(str, normalized_shape))
         raise RuntimeError(
             f"Given normalized_shape={list(normalized_shape)}, expected input with shape "
             f"[*, {sizes}], but got input of size{list(input.shape)}"
         )
+    return input if k == 1 else f.flatten(input, -k)
+
+
+def rms_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None, eps: Any
+) -> Tensor:
+    """Over the last dimensions, as one row."""
+    rows = join_last(input, normalized_shape)
     if eps is None:
         limits = input.dtype.limits
         eps = 2.0 ** (1 - limits[0]) if limits else 1e-5
-    if k == 1:
+    if rows is input:
         return f.rms_norm_rows(input, weight, eps)
-    rows = f.flatten(input, -k)
     flat = None if weight is None else f.flatten(weight)
     return f.reshape(f.rms_norm_rows(rows, flat, eps), input.shape)
 

@@ -44,14 +44,11 @@ static inline double ops_result(const ops_tensor *t, int record, int rare)
 /* Further outputs of the last call, taken in order. */
 OPS_EXPORT extern __thread double ops_more[OPS_MAX_OPERANDS];
 
-/* int[] longer than four waits here. */
-OPS_EXPORT extern __thread int64_t ops_int_buffer[64];
-
 static inline const int64_t *ops_ints(int64_t count, int64_t a, int64_t b, int64_t c, int64_t d,
                                       int64_t *small)
 {
-    if (OPS_UNLIKELY(count > 4)) {
-        return ops_int_buffer;
+    if (OPS_UNLIKELY(count > 4)) { /* waits at the address that ops_long_ints() gave */
+        return (const int64_t *)(intptr_t)a;
     }
     small[0] = a;
     small[1] = b;

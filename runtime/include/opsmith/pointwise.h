@@ -13,6 +13,8 @@ enum ops_rule { /* how the result dtype follows from the common dtype of the arg
     OPS_RULE_COMMON,
     OPS_RULE_INT_TO_FLOAT,
     OPS_RULE_INT_TO_LONG,
+    OPS_RULE_BOOL_TO_LONG,
+    OPS_RULE_LONG,
     OPS_RULE_BOOL
 };
 

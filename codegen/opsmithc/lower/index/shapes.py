@@ -20,6 +20,7 @@ from .nest import Nest
 
 RULES = {
     "int_to_float": "OPS_RULE_INT_TO_FLOAT", "int_to_long": "OPS_RULE_INT_TO_LONG",
+    "bool_to_long": "OPS_RULE_BOOL_TO_LONG", "always_long": "OPS_RULE_LONG",
     "always_bool": "OPS_RULE_BOOL",
 }  # fmt: skip
 
