@@ -783,26 +783,46 @@ def in_place(functions: Any, name: str) -> Any:
     return lambda t, *args, **kwargs: assign(t, fn(t, *args, **kwargs))
 
 
-def refuse_recorded_out(*operands: Any, name: str) -> None:
+def refuse_recorded_out(out: Any, *operands: Any, name: str) -> None:
     """out= and gradients exclude each other."""
-    if grad_enabled() and any(has_node(t) for t in operands):
+    if grad_enabled() and any(has_node(t) for t in (out, *operands)):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but "  # noqa: E501
             "one of the arguments requires grad."
         )
+    out._shape = out.shape  # kept, for written()
 
 
-def write_out(out: Any, result: Any) -> Any:
-    """Move a result into out=."""
+def written(out: Any) -> Any:
+    """``out`` after a kernel wrote to it: its shape may have changed."""
+    before = out._shape
+    out._shape = None
+    _warn_resized(before, out.shape)
+    return out
+
+
+def _warn_resized(before: Size, after: Size) -> None:
+    if before != after and before.numel():
+        import warnings
+
+        warnings.warn(
+            "An output with one or more elements was resized since it had shape "
+            f"{list(before)}, which does not match the required output shape {list(after)}. "
+            "This behavior is deprecated, and in a future PyTorch release outputs will not be "
+            "resized unless they have zero elements. You can explicitly reuse an out tensor t by "
+            "resizing it, inplace, to zero elements with t.resize_(0).",
+            stacklevel=4,
+        )
+
+
+def write_out(out: Any, result: Any, name: str) -> Any:
+    """Move the result of op ``name`` into out=, which takes its shape and keeps its own dtype."""
     if not isinstance(result, Tensor):
         if isinstance(result, tuple):
-            return type(result)(*[write_out(o, r) for o, r in zip(out, result, strict=True)])
+            pairs = zip(out, result, strict=True)
+            return type(result)(*[write_out(o, r, name) for o, r in pairs])
         result = wrap(abs(result), result < 0 or None)
-    if result._node is not None:
-        raise RuntimeError(
-            "functions with out=... arguments don't support automatic differentiation, but one of the arguments "  # noqa: E501
-            "requires grad."
-        )
+    refuse_recorded_out(out, result, name=name)
     if result.device != out.device:
         raise RuntimeError(
             f"Expected out tensor to have device {result.device}, but got {out.device} instead"
@@ -815,21 +835,15 @@ def write_out(out: Any, result: Any) -> Any:
         raise RuntimeError(
             f"result type {names[0]} can't be cast to the desired output type {names[1]}"
         )
+    if out.shape != result.shape:
+        fresh = wrap(lib.ops_convert_to(result._h, want.code, -1, 1, 0))  # may alias an operand
+        _boundary.check(lib.ops_swap_contents(out._h, fresh._h))
+        return written(out)
     if lib.ops_overlaps_itself(out._h):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory "  # noqa: E501
             "location. Please clone() the tensor before performing the operation."
         )
-    if out.shape != result.shape:
-        lib.ops_swap_contents(
-            out._h, result._h
-        ) if out.dtype == result.dtype and out.numel() == 0 else None
-        out._shape = None
-        if out.shape != result.shape:
-            raise RuntimeError(
-                f"out has shape {list(out.shape)}, the result has shape {list(result.shape)}"
-            )
-        return out
     _boundary.check(lib.ops_copy(out._h, result._h, -seq()))
     return out
 
@@ -842,5 +856,5 @@ __all__ = [
     "ints", "last_write", "like", "make", "make_view", "named_tuple", "next_output", "no_case", "number", "operand",  # noqa: E501
     "overrides", "raw", "rebase", "reduced_count", "reduced_positions", "refuse_dtype", "refuse_recorded_out", "retry", "retry_operator",  # noqa: E501
     "saved_input", "saved_output", "scalar", "seq", "shard", "share", "tensors", "undo_broadcast",
-    "unreduce", "unreduce_handle", "wrap", "write_out",
+    "unreduce", "unreduce_handle", "wrap", "write_out", "written",
 ]  # fmt: skip

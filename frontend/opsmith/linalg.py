@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def _result(out: Any, value: Tensor) -> Tensor:
-    return value if out is None else write_out(out, value)
+def _result(name: str, out: Any, value: Tensor) -> Tensor:
+    return value if out is None else write_out(out, value, f"linalg_{name}")
 
 
 def vector_norm(
@@ -24,7 +24,7 @@ def vector_norm(
 ) -> Tensor:  # fmt: skip
     """The ord-norm of vectors along ``dim`` (a dim or several, flattened); None takes all."""
     dims = dim if dim is None or isinstance(dim, int) else tuple(dim)
-    return _result(out, f.vector_norm(x, ord, dims, keepdim, dtype=dtype))
+    return _result("vector_norm", out, f.vector_norm(x, ord, dims, keepdim, dtype=dtype))
 
 
 def matrix_norm(
@@ -50,7 +50,7 @@ def matrix_norm(
     if dtype is not None:
         A = A.to(dtype)
     if ord == "fro":
-        return _result(out, f.vector_norm(A, 2, (rows, columns), keepdim))
+        return _result("matrix_norm", out, f.vector_norm(A, 2, (rows, columns), keepdim))
     if ord not in (1, -1, float("inf"), float("-inf")):
         if ord in (2, -2, "nuc"):
             raise NotImplementedError(
@@ -63,7 +63,7 @@ def matrix_norm(
     if sums.shape[other] == 0 and ord > 0:  # of nothing, the largest sum is 0
         sums = f.constant_pad_nd(sums, (0, 0) * (A.ndim - 1 - other) + (0, 1))
     found = (f.amax if ord > 0 else f.amin)(sums, (other,), True)
-    return _result(out, found if keepdim else f.squeeze(found, (rows, columns)))
+    return _result("matrix_norm", out, found if keepdim else f.squeeze(found, (rows, columns)))
 
 
 def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None,
@@ -94,17 +94,17 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     """The product of several matrices in the cheapest order; the first and last may be vectors."""
     from .compose.einsum import multi_dot as product
 
-    return _result(out, product(tensors))
+    return _result("multi_dot", out, product(tensors))
 
 
 def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
     """Cross products of vectors of three along ``dim``."""
-    return _result(out, f.cross(input, other, dim))
+    return _result("cross", out, f.cross(input, other, dim))
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
     """Dot products of vectors along ``dim``."""
-    return _result(out, f.sum(f.mul(x, y), (dim,)))
+    return _result("vecdot", out, f.sum(f.mul(x, y), (dim,)))
 
 
 def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
@@ -118,7 +118,9 @@ def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
     from ._ranges import eye
 
     if n == 0:
-        return _result(out, f.expand(eye(A.shape[-1], dtype=A.dtype), tuple(A.shape)).clone())
+        return _result(
+            "matrix_power", out, f.expand(eye(A.shape[-1], dtype=A.dtype), tuple(A.shape)).clone()
+        )
     found, square = None, A
     while n:
         if n & 1:
@@ -127,7 +129,7 @@ def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
         if n:
             square = f.matmul(square, square)
     assert found is not None
-    return _result(out, found.clone() if found is A else found)
+    return _result("matrix_power", out, found.clone() if found is A else found)
 
 
 matmul = f.matmul

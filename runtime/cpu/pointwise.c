@@ -354,18 +354,18 @@ static int check_destination(const ops_pointwise_op *op, ops_tensor *dst, int nd
         ops_fail(OPS_RUNTIME_ERROR, "%s: the output's memory is read-only", op->name);
         return 0;
     }
+    if (!can_cast(result, dst->dtype)) {
+        ops_fail(OPS_RUNTIME_ERROR, "result type %s can't be cast to the desired output type %s",
+                 ops_dtype_name[result], ops_dtype_name[dst->dtype]);
+        return 0;
+    }
     int same = dst->ndim == ndim && memcmp(dst->shape, shape, sizeof(int64_t) * (size_t)ndim) == 0;
-    if (!same && !inplace && dst->numel == 0 && ndim <= (int)dst->capacity) {
+    if (!same && !inplace) { /* out= takes the result's shape; Python warns if it had elements */
         return ops_tensor_resize(dst, ndim, shape);
     }
     if (!same) {
         ops_fail(OPS_RUNTIME_ERROR, "output with shape %s doesn't match the broadcast shape %s",
                  ops_shape_text(dst->ndim, dst->shape), ops_shape_text(ndim, shape));
-        return 0;
-    }
-    if (!can_cast(result, dst->dtype)) {
-        ops_fail(OPS_RUNTIME_ERROR, "result type %s can't be cast to the desired output type %s",
-                 ops_dtype_name[result], ops_dtype_name[dst->dtype]);
         return 0;
     }
     if (ops_tensor_overlaps_itself(dst)) {
@@ -425,7 +425,9 @@ static double general(const ops_pointwise_op *op, ops_tensor *const *inputs, int
     }
     int rare = 0;
     for (int k = 0; k < n; ++k) {
-        if (op->input_class[k] == OPS_OPERAND_COMMON && !(in[k]->flags & OPS_NUMBER)) {
+        const int cls = op->input_class[k];
+        if ((cls == OPS_OPERAND_COMMON || cls == OPS_OPERAND_FOLLOW) &&
+            !(in[k]->flags & OPS_NUMBER)) {
             rare |= in[k]->dtype != result || in[k]->ndim != plan.ndim ||
                     memcmp(in[k]->shape, plan.shape, sizeof(int64_t) * (size_t)plan.ndim) != 0;
         }

@@ -38,6 +38,7 @@ RULES = {
     "always_bool": "OPS_RULE_BOOL", "complex_to_float": "OPS_RULE_COMMON",
 }  # fmt: skip
 CLASS_MACRO = {COMMON: "OPS_OPERAND_COMMON", BOOL: "OPS_OPERAND_BOOL", LONG: "OPS_OPERAND_LONG"}
+FOLLOW = "OPS_OPERAND_FOLLOW"
 CHEAP = frozenset(
     {"where", "abs", "maximum", "minimum", "sign", "isnan", "isinf", "isfinite", "sqrt"}
 )
@@ -195,7 +196,8 @@ def render_context(derived: Derived) -> PointwiseFile:
     """Every kernel and descriptor of a pointwise op."""
     op = derived.op
     forward, backward = forward_kernels(op), backward_kernels(derived)
-    descriptors = [_descriptor(op.name, f"opsk_{op.name}", RULES[op.dtype.kind], forward)]
+    follow = frozenset(p.name for p in op.schema.tensors) - frozenset(op.dtype.args)
+    descriptors = [_descriptor(op.name, f"opsk_{op.name}", RULES[op.dtype.kind], forward, follow)]
     if backward:
         descriptors.append(backward_descriptor(op, backward))
     texts = [kernel_text(k, guarded=False) for k in forward]
@@ -211,9 +213,15 @@ def backward_descriptor(op: OpDef, kernels: Sequence[PointwiseKernel]) -> Descri
 
 
 def _descriptor(
-    name: str, symbol: str, rule: str, kernels: Sequence[PointwiseKernel]
-) -> Descriptor:
+    name: str, symbol: str, rule: str, kernels: Sequence[PointwiseKernel],
+    follow: frozenset[str] = frozenset(),
+) -> Descriptor:  # fmt: skip
+    """``follow`` names the operands that do not take part in promotion."""
     first = kernels[0]
+
+    def of_input(a: Arg) -> str:
+        return FOLLOW if a.cls == COMMON and a.name in follow else CLASS_MACRO[a.cls]
+
     by_compute = {k.compute: k.symbol for k in kernels}
     return Descriptor(
         symbol=symbol,
@@ -225,7 +233,7 @@ def _descriptor(
         scalars=len(first.scalars),
         rule=rule,
         ordered=int(first.random),
-        input_class=tuple(CLASS_MACRO[a.cls] for a in first.inputs) or ("0",),
+        input_class=tuple(map(of_input, first.inputs)) or ("0",),
         output_class=tuple(
             CLASS_MACRO[COMMON if rule == "OPS_RULE_BOOL" else a.cls] for a in first.outputs
         ),

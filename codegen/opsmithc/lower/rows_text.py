@@ -155,7 +155,7 @@ def function_text(derived: Derived) -> list[str]:
     lines += ["    except (AttributeError, TypeError, OverflowError, KeyError):"]
     lines += [f"        return retry({n}, {passed})"]
     if out:
-        lines += ["    if out is not None and h: return write_out(out, h)"]
+        lines += [f"    if out is not None and h: return write_out(out, h, {n!r})"]
     lines += result_lines(op, derived, record, "", 4, rare)
     lines += [f"    return failed({n}, {passed})", ""]
     if "inplace" in op.variants:

@@ -54,7 +54,7 @@ def function_text(
     lines += ["    except (AttributeError, TypeError, OverflowError, KeyError):"]
     lines += [f"        return retry({n}, {passed})"]
     if out:
-        lines += ["    if out is not None and h: return write_out(out, h)"]
+        lines += [f"    if out is not None and h: return write_out(out, h, {n!r})"]
     rec = record if derived.gradients else None
     view = ""
     if isinstance(op.meaning, View):
@@ -123,6 +123,9 @@ def body_text(op: OpDef) -> list[str]:
             f"    if {first}.__class__ is not Tensor and overrides({first}): "
             f"return dispatch({n}, {arguments(op)})"
         ]
+    if "out" in op.variants:
+        operands = ", ".join(safe(p.name) for p in op.schema.tensors if not p.type.is_list)
+        lines.append(f"    if out is not None: refuse_recorded_out(out, {operands}, name={n!r})")
     lines += prologue(op)
     for when, block, _ in op.meaning.cases:
         pad = "    "
@@ -135,7 +138,7 @@ def body_text(op: OpDef) -> list[str]:
         if isinstance(block.result, Seq) and len(op.schema.outputs) > 1:
             result = f"{tuple_name(op)}({result[1:-1]})"
         if "out" in op.variants:
-            result = f"write_out(out, {result}) if out is not None else {result}"
+            result = f"write_out(out, {result}, {n!r}) if out is not None else {result}"
         lines.append(f"{pad}return {result}")
     if op.meaning.cases[-1][0] is not None:
         lines.append(f"    return no_case({n}, {arguments(op)})")

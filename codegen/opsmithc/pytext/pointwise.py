@@ -74,7 +74,7 @@ def pointwise_text(derived: Derived) -> list[str]:
         lines += ["        else:"]
         if out:
             lines += [
-                f"            if out is not None: refuse_recorded_out({', '.join(tensors)}, name={n!r})"  # noqa: E501
+                f"            if out is not None: refuse_recorded_out(out, {', '.join(tensors)}, name={n!r})"  # noqa: E501
             ]
         lines += [f"            h = {general}"]
     elif plain:
@@ -82,7 +82,7 @@ def pointwise_text(derived: Derived) -> list[str]:
     else:
         if out:
             lines += [
-                f"        if out is not None: refuse_recorded_out({', '.join(tensors)}, name={n!r})"
+                f"        if out is not None: refuse_recorded_out(out, {', '.join(tensors)}, name={n!r})"  # noqa: E501
             ]
         lines += [f"        h = {general}"]
     lines += ["    except (AttributeError, TypeError, OverflowError):"]
@@ -91,8 +91,7 @@ def pointwise_text(derived: Derived) -> list[str]:
     if out:
         lines += [
             "    if out is not None and h > 0.0:",
-            "        out._shape = None",
-            "        return out",
+            "        return written(out)",
         ]
     if folded and cond:
         lines += [f"    if {' and '.join(fast)}:"]

@@ -35,7 +35,7 @@ def _extreme(
     if other is not None:
         return of_two(input, other, out=out)
     found = of_all(input) if dim is None else result(*along(input, dim, keepdim))
-    return found if out is None else write_out(out, found)
+    return found if out is None else write_out(out, found, result.__name__)
 
 
 def norm(
@@ -98,7 +98,7 @@ def nan_to_num(input: Tensor, nan: float | None = None, posinf: float | None = N
                neginf: float | None = None, out: Any = None) -> Tensor:  # fmt: skip
     """NaN and infinities replaced: by 0 and the largest numbers unless said otherwise."""
     if not input.dtype.is_floating_point:
-        return input.clone() if out is None else write_out(out, input)
+        return input.clone() if out is None else write_out(out, input, "nan_to_num")
     from .._numeric import finfo
 
     limits = finfo(input.dtype)
@@ -107,4 +107,4 @@ def nan_to_num(input: Tensor, nan: float | None = None, posinf: float | None = N
         limits.min if neginf is None else neginf,
     )  # fmt: skip
     found = f.nan_to_num_values(input, *(tensor(v, dtype=input.dtype) for v in values))
-    return found if out is None else write_out(out, found)
+    return found if out is None else write_out(out, found, "nan_to_num")

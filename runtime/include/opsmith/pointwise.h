@@ -21,7 +21,8 @@ enum ops_rule { /* how the result dtype follows from the common dtype of the arg
 enum ops_operand { /* the element type an operand has inside the kernel */
     OPS_OPERAND_COMMON, /* the compute dtype; takes part in promotion */
     OPS_OPERAND_BOOL,
-    OPS_OPERAND_LONG
+    OPS_OPERAND_LONG,
+    OPS_OPERAND_FOLLOW /* the compute dtype, whatever its own: the entry's dtype.args leave it out */
 };
 
 typedef struct ops_pointwise_op {
