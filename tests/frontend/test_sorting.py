@@ -279,3 +279,13 @@ def test_a_sorted_input_may_be_overwritten() -> None:
     y.zero_()
     out.sum().backward()
     assert x.grad.tolist() == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("name", ["quantile", "nanquantile"])
+def test_quantiles_of_shapes_alone(name: str) -> None:
+    """A number q goes where the input is."""
+    x = opsmith.empty(3, 4, device="meta")
+    fn = getattr(opsmith, name)
+    assert fn(x, 0.5).shape == () and fn(x, 0.5, dim=1).shape == (3,)
+    two = opsmith.empty(2, device="meta")
+    assert fn(x, two, dim=1, keepdim=True).shape == (2, 3, 1)

@@ -9,17 +9,31 @@ from .._core import Tensor
 from .._dtypes import bool_
 
 
+def _for_heads_of(query: Tensor, shared: Tensor, name: str) -> Tensor:
+    """Each head of ``shared`` as often as it serves a head of ``query``."""
+    if query.ndim < 3 or shared.ndim < 3:
+        raise RuntimeError(
+            "scaled_dot_product_attention: enable_gqa needs a dimension of heads, the third from "
+            f"the end; query has {query.ndim} dimensions, {name.lower()} {shared.ndim}"
+        )
+    heads, groups = query.shape[-3], shared.shape[-3]
+    if heads == groups:
+        return shared
+    if groups == 0 or heads % groups:
+        raise RuntimeError(
+            "Number of heads in key and value must divide the number of heads in query; "
+            f"{name} has {groups}, query {heads}"
+        )
+    return f.repeat_interleave(shared, heads // groups, -3)
+
+
 def scaled_dot_product_attention(
     query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, dropout_p: float,
     is_causal: bool, scale: Any, enable_gqa: bool,
 ) -> Tensor:  # fmt: skip
-    """softmax(query @ key.mT * scale + mask) @ value.
-
-    Raises:
-        NotImplementedError: for grouped heads.
-    """
+    """softmax(query @ key.mT * scale + mask) @ value; with ``enable_gqa`` heads of query share."""
     if enable_gqa:
-        raise NotImplementedError("scaled_dot_product_attention: enable_gqa is not supported yet")
+        key, value = _for_heads_of(query, key, "Key"), _for_heads_of(query, value, "Value")
     if is_causal and attn_mask is not None:
         raise RuntimeError(
             "_scaled_dot_product_attention: Explicit attn_mask should not be set when "

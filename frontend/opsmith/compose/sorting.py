@@ -103,6 +103,7 @@ def _quantile(
         if q.ndim == 0:
             found = f"value must be in the range [0, 1] but got {q.item():g}"
         raise RuntimeError(f"{name}() q {found}")
+    q = q.to(input.device) if q.ndim == 0 else q  # a number goes where the input is
     ndim = input.ndim
     if dim is None:
         lines, kept = f.reshape(input, (-1,)), [1] * ndim
