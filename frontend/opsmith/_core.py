@@ -747,8 +747,13 @@ def rebase(t: Tensor, node: list[Any]) -> Tensor:
     """``t`` was written in place by ``node``: it is the node's output now, and so for its bases."""
     view = getattr(t, "_view", None)
     if view is None:
+        before = t._node
         t._h = -abs(t._h)
         t._node = node
+        if before is not None and getattr(t, "_kept_grad", None) is not None:
+            from .autograd.hooks import follow
+
+            follow(t, before)
         return t
     from .autograd.views import rebase_view
 

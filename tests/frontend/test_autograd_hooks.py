@@ -180,3 +180,23 @@ def test_anomaly_mode_names_the_forward_call():
     y.backward()  # off: no check
     with opsmith.autograd.set_detect_anomaly(True, check_nan=False):
         (x.sqrt() * 0).sum().backward()
+
+
+def test_a_kept_gradient_follows_writes_in_place():
+    """It is that of the values the tensor has in the end; hooks stay where they were put."""
+    x = opsmith.ones(2, requires_grad=True)
+    y = x * 2
+    y.retain_grad()
+    seen = []
+    y.register_hook(lambda g: seen.append(g.tolist()))
+    y.mul_(3)
+    y.add_(1)
+    y.sum().backward()
+    assert y.grad.tolist() == [1, 1] and seen == [[3, 3]] and x.grad.tolist() == [6, 6]
+
+    base = x * 1
+    part = base[1:]
+    part.retain_grad()
+    part.mul_(4)
+    base.sum().backward()
+    assert part.retains_grad

@@ -172,10 +172,19 @@ def retain(t: Tensor) -> None:
     hooked(node).kept[k] = slot
 
 
+def follow(t: Tensor, before: Any) -> None:
+    """``t``, whose gradient is kept, was written in place: keep that of its new values instead."""
+    node, k = before if before.__class__ is tuple else (before, 0)
+    slot = hooked(node).kept.pop(k)
+    node, k = t._node if t._node.__class__ is tuple else (t._node, 0)
+    hooked(node).kept[k] = slot
+
+
 __all__ = [
     "HookTable",
     "Hooked",
     "RemovableHandle",
+    "follow",
     "register_hook",
     "register_post_accumulate",
     "retain",

@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
 def rebase_view(t: Tensor, node: list[Any]) -> Tensor:
     """``t``, a view, was written by ``node``: give its bases nodes that see the write."""
-    written = t
+    written, before = t, t._node
     t._h = -abs(t._h)
     t._node = node
+    if before is not None and getattr(t, "_kept_grad", None) is not None:
+        from .hooks import follow
+
+        follow(t, before)
     view = getattr(t, "_view", None)
     while view is not None:
         base, fn, *args = view
