@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 
@@ -22,3 +24,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("full"):
             item.add_marker(skip)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many cases were fuzzed; the reports of every worker come together here."""
+    reports = (r for rs in terminalreporter.stats.values() for r in rs)
+    found: Counter[str] = Counter()
+    for report in reports:
+        if getattr(report, "when", "") == "call":
+            found.update(dict(report.user_properties).get("fuzzed", {}))
+    if found:
+        parts = ", ".join(f"{n:,} {how}" for how, n in sorted(found.items()))
+        terminalreporter.write_line(f"fuzz: {found.total():,} cases ({parts})")

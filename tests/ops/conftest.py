@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -35,18 +34,6 @@ def registry_path() -> Path:
 
 def pytest_report_header() -> str:
     return f"OPSMITH_TEST_SEED={SEED} (dtypes, fuzzed arguments)"
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many cases were fuzzed; the reports of every worker come together here."""
-    reports = (r for rs in terminalreporter.stats.values() for r in rs)
-    found: Counter[str] = Counter()
-    for report in reports:
-        if getattr(report, "when", "") == "call":
-            found.update(dict(report.user_properties).get("fuzzed", {}))
-    if found:
-        parts = ", ".join(f"{n:,} {how}" for how, n in sorted(found.items()))
-        terminalreporter.write_line(f"fuzz: {found.total():,} cases ({parts})")
 
 
 def sampled(name: str, full: bool) -> list[DType]:

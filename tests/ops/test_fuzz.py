@@ -202,4 +202,4 @@ def test_fuzz(
 
     found: Counter[str] = Counter()
     run()
-    record_property("fuzzed", dict(found))  # summed and printed by conftest.py
+    record_property("fuzzed", dict(found))  # summed and printed by tests/conftest.py
