@@ -105,9 +105,9 @@ def explain(d: Derived) -> str:
     ]
     lines += [f"  meaning {_meaning(op)}"]
     if op.fast is not None:
-        form = _meaning(families.fast_form(d).op) if op.fast.acc else op.fast.target
+        form = _meaning(families.fast_form(d.op)) if op.fast.acc else op.fast.target
         lines += [f"  fast    {op.fast.kind}: {form}"]
-    lines += [f"  family  {family(families.fast_form(d).op)}"]
+    lines += [f"  family  {family(families.fast_form(d.op))}"]
     lines += [f"  dtype   {op.dtype.kind} of {', '.join(op.dtype.args) or 'nothing'}"]
     lines += [
         f"  kink    where {k.condition.text}: "

@@ -18,6 +18,7 @@ from numpy.lib.stride_tricks import as_strided
 from opsmithc import dtype_text, dtypes, registry
 from opsmithc.emit import render
 from opsmithc.lower import reduce, scan
+from opsmithc.lower.families import fast_form
 from opsmithc.opdef import Reduce
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,24 +56,12 @@ double more(int k);
 """
 # The error states are thread-local, which cffi's ABI mode cannot read.
 MORE = '#include "opsmith/abi.h"\ndouble more(int k);\ndouble more(int k) { return ops_more[k]; }\n'
-FOREIGN = """\
-- op: flip(Tensor input, int[] dims) -> Tensor
-  compose: shapes.flip
-- op: zeros_like(Tensor input) -> Tensor
-  compose: shapes.zeros_like
-- op: scatter_add(Tensor input, int dim, Tensor index, Tensor src) -> Tensor
-  compose: shapes.scatter_add
-"""
 STATUS = {1: RuntimeError, 2: IndexError, 3: TypeError, 4: ValueError, 5: NotImplementedError}
 
 
 def entries(kind: type) -> dict:
-    """The registry's ops of a family; from the draft while there is one."""
-    draft = ROOT / "codegen" / "opsmithc" / "_wip" / "reduce.yaml"
-    if draft.exists():
-        ops = registry.parse(draft.read_text(), draft.name, registry.parse(FOREIGN))
-    else:
-        ops = registry.load(ROOT / "ops.yaml")
+    """The registry's ops of a family."""
+    ops = [fast_form(op) for op in registry.load(ROOT / "ops.yaml")]
     return {op.name: op for op in ops if isinstance(op.meaning, kind)}
 
 

@@ -25,18 +25,21 @@ def by_structure(ops: Sequence[OpDef], base: Sequence[OpDef] = ()) -> tuple[OpDe
     return tuple(recognise(op, known) for op in ops)
 
 
-def fast_form(d: Derived) -> Derived:
+def fast_form(op: OpDef) -> OpDef:
     """The op with its one-pass form, which the gate compared with the meaning, in its place."""
-    fast = d.op.fast
-    if fast is None or fast.acc is None:
-        return d
-    meaning = Reduce(fast.acc) if fast.kind == "reduce" else Scan(fast.acc)
-    return replace(d, op=replace(d.op, meaning=meaning, fast=None))
+    if op.fast is None or op.fast.acc is None:
+        return op
+    meaning = Reduce(op.fast.acc) if op.fast.kind == "reduce" else Scan(op.fast.acc)
+    return replace(op, meaning=meaning, fast=None)
+
+
+def _lowered(d: Derived) -> Derived:
+    return replace(d, op=fast_form(d.op))
 
 
 def kernel_contexts(d: Derived) -> list[tuple[str, Any]]:
     """(template, context) of the op's kernel file; empty for compositions."""
-    d = fast_form(d)
+    d = _lowered(d)
     family = family_of(d.op)
     context = family.context(d)
     return [] if context is None else [(f"c/{family.name}.c.j2", context)]
@@ -58,13 +61,13 @@ def own_sources(d: Derived) -> list[Path]:
 
 def entries(d: Derived) -> tuple[list[str], list[centry.Entry]]:
     """C entry points and the externs they need."""
-    d = fast_form(d)
+    d = _lowered(d)
     return family_of(d.op).entries(d)
 
 
 def function_text(d: Derived, ops: RawOps | None = None) -> list[str]:
     """The op's Python text; ``ops`` are those that its backward on handles may call."""
-    d = fast_form(d)
+    d = _lowered(d)
     return family_of(d.op).text(d, ops or RawOps())
 
 
