@@ -107,7 +107,7 @@ def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
     if _loading.home(name) is not None and name in _loading.names():
-        globals()[name] = found = getattr(_functions, name)
+        globals()[name] = found = _loading.lookup(name)
         return found
     import difflib
 

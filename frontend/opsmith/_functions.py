@@ -1,13 +1,11 @@
-"""Every operation by name, from the registry; a name is filled in when it is first read."""
+"""Every operation by name, from the registry.
+
+Until the first call of one of a shard's functions their stand-ins are here. To call, read the
+function from this module; to keep it, ask `_loading.lookup`.
+"""
 
 from __future__ import annotations
 
 from . import _loading
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-
-def __getattr__(name: str) -> Any:
-    return _loading.lookup(name)
+globals().update(_loading.stand_ins())

@@ -29,7 +29,7 @@ def home(name: str) -> str | None:
 
 
 def load(shard: str) -> None:
-    """Bring the functions of a shard into `opsmith._functions`."""
+    """Bring the functions of a shard into `opsmith._functions`, in the place of their stand-ins."""
     from . import _functions
 
     if shard in _loaded:
@@ -40,9 +40,14 @@ def load(shard: str) -> None:
         for name in (op, f"{op}_", f"m_{op}"):
             if name in defined:
                 namespace[name] = defined[name]
+            else:
+                namespace.pop(name, None)
     for name in defined:
         if name.startswith("o_"):
             namespace[name] = defined[name]
+    for alias, target in index.ALIASES:
+        if target in defined and home(target) == shard:
+            namespace[alias] = defined[target]
     _loaded.add(shard)
     for action in _waiting.pop(shard, ()):
         action()
@@ -56,7 +61,7 @@ def when_loaded(shard: str, action: Callable[[], None]) -> None:
 def names() -> list[str]:
     """The public functions, with in-place forms and aliases."""
     hidden = {*index.HIDDEN, *(f"{name}_" for name in index.HIDDEN)}
-    forms = {target for _, target, varargs in index.METHODS if not varargs}
+    forms = {f"{name}_" for name in index.INPLACE}
     return [name for name in {*_HOME, *forms, *_ALIASES} if name not in hidden]
 
 
@@ -68,12 +73,28 @@ def lookup(name: str) -> Any:
     """
     from . import _functions
 
-    namespace = vars(_functions)
     shard = home(name)
     if shard is not None:
         load(shard)
-    target = _ALIASES.get(name, name)
-    if target not in namespace:
+    if not hasattr(_functions, name):
         raise AttributeError(f"module 'opsmith' has no operation '{name}'")
-    namespace[name] = namespace[target]
-    return namespace[name]
+    return getattr(_functions, name)
+
+
+def stand_ins() -> dict[str, Callable[..., Any]]:
+    """For every function one that loads its shard and calls it.
+
+    A module's `__getattr__` would do the same, but the interpreter does not specialise reads of
+    modules that have one, and generated code reads `_f.mm` on every call.
+    """
+    methods = [f"m_{target}" for _, target, varargs in index.METHODS if varargs]
+    forms = [f"{name}_" for name in index.INPLACE]
+    return {name: _stand_in(name) for name in (*_HOME, *forms, *methods, *_ALIASES)}
+
+
+def _stand_in(name: str) -> Callable[..., Any]:
+    def late(*args: Any, **kwargs: Any) -> Any:
+        return lookup(name)(*args, **kwargs)
+
+    late.__name__ = name
+    return late

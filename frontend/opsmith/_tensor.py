@@ -131,7 +131,8 @@ def dtype_(self: Tensor) -> dtype:
 Tensor.dtype = property(lambda self: DTYPES[lib.ops_dtype(self._h)])  # type: ignore[attr-defined]
 del Tensor.dtype_  # type: ignore[attr-defined]
 Tensor.device = property(lambda self: DEVICES[lib.ops_device(self._h)])  # type: ignore[attr-defined]
-Tensor.ndim = property(lambda self: lib.ops_ndim(self._h))  # type: ignore[attr-defined]
+_ndim = lib.ops_ndim  # a global is read faster than an attribute of the library
+Tensor.ndim = property(lambda self: _ndim(self._h))  # type: ignore[attr-defined]
 Tensor.itemsize = property(lambda self: lib.ops_itemsize_of(self._h))  # type: ignore[attr-defined]
 Tensor.nbytes = property(lambda self: lib.ops_itemsize_of(self._h) * lib.ops_numel(self._h))  # type: ignore[attr-defined]
 Tensor._version = property(lambda self: lib.ops_version_of(self._h))  # type: ignore[attr-defined]

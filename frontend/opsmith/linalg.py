@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from . import _functions as f
 from ._core import Tensor, write_out
+from ._loading import lookup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
     return _result("matrix_power", out, found.clone() if found is A else found)
 
 
-matmul = f.matmul
+matmul = lookup("matmul")
 
 
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:

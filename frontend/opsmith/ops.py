@@ -21,7 +21,7 @@ import types
 from pathlib import Path
 from typing import Any
 
-from . import _core, _functions
+from . import _core, _loading
 
 _NAMESPACES: dict[str, Namespace] = {}
 
@@ -36,8 +36,8 @@ class Namespace(types.SimpleNamespace):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if hasattr(_functions, name):
-            return getattr(_functions, name)
+        if _loading.home(name) is not None:
+            return _loading.lookup(name)
         import difflib
 
         near = difflib.get_close_matches(name, self._public, 1)

@@ -304,9 +304,9 @@ def get_overridable_functions() -> dict[Any, list[Callable[..., Any]]]:
     import opsmith
     from opsmith.nn import functional
 
-    from . import _functions, _loading
+    from . import _loading
 
-    ops = [getattr(_functions, name) for name in _loading.names()]
+    ops = [_loading.lookup(name) for name in _loading.names()]
     layers = [f for f in vars(functional).values() if callable(f) and f in ops]
     methods = [f for f in vars(Tensor).values() if isinstance(f, FunctionType)]
     return {opsmith: ops, functional: layers, Tensor: methods}

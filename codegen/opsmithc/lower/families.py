@@ -121,6 +121,7 @@ class IndexRows:
     operators: tuple[tuple[str, str, bool, bool], ...]  # word, function, binary? in-place too?
     params: tuple[tuple[str, str], ...]
     is_property: bool
+    inplace: bool
     hidden: bool
     nn: bool
 
@@ -142,7 +143,7 @@ def index_rows(op: OpDef) -> IndexRows:
         op.name, tuple(methods), tuple(aliases),
         tuple((word, op.name, binary, inplace) for word in words),
         tuple((p.name, str(p.type)) for p in op.schema.params),
-        "property" in op.variants, op.hidden, "nn" in op.variants,
+        "property" in op.variants, inplace, op.hidden, "nn" in op.variants,
     )  # fmt: skip
 
 
@@ -155,6 +156,7 @@ def index_text(rows: Sequence[IndexRows], shards: Mapping[str, Sequence[str]]) -
     lines += [f"PROPERTIES = {tuple(r.op for r in rows if r.is_property)!r}"]
     lines += [f"ALIASES = {tuple(a for r in rows for a in r.aliases)!r}"]
     lines += ["OPERATORS = ("] + [f"    {o!r}," for r in rows for o in r.operators] + [")"]
+    lines += [f"INPLACE = {tuple(r.op for r in rows if r.inplace)!r}"]
     lines += [f"HIDDEN = {tuple(r.op for r in rows if r.hidden)!r}"]
     lines += [f"NN = {tuple(r.op for r in rows if r.nn)!r}", ""]
     return "\n".join(lines)

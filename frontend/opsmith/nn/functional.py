@@ -4,7 +4,7 @@ What PyTorch's `nn.functional` and a registry entry agree on is that operation i
 thin wrappers, by kind in the modules imported below.
 """
 
-from opsmith import _functions as _f
+from opsmith import _loading
 from opsmith.nn._activations import *  # noqa: F403
 from opsmith.nn._attention import multi_head_attention_forward as multi_head_attention_forward
 from opsmith.nn._dropouts import *  # noqa: F403
@@ -33,6 +33,6 @@ _OPERATIONS = (
     "tanhshrink",
 )
 for _name in _OPERATIONS:
-    if hasattr(_f, _name):
-        globals()[_name] = getattr(_f, _name)
+    if _loading.home(_name) is not None:
+        globals()[_name] = _loading.lookup(_name)
 del _name
