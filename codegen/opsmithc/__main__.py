@@ -6,23 +6,34 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import paths
-from .errors import RegistryErrors
+from .errors import Mistake, UnknownName
+
+if TYPE_CHECKING:
+    from .opdef import OpDef
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Parse arguments and run a verb; mistakes are printed one a line, status 1."""
+    """Run a verb. Mistakes are printed one a line: status 1, or 2 for a name that there is not."""
     parser = _parser()
     args = parser.parse_args(argv)
     from .compile import CompileError
-    from .inspect import UnknownOp
 
     try:
         return int(args.run(args))
-    except (RegistryErrors, CompileError, UnknownOp) as e:
+    except (Mistake, CompileError) as e:
         print(e, file=sys.stderr)
-        return 1
+        return 2 if isinstance(e, UnknownName) else 1
+
+
+def _file(text: str) -> Path:
+    """The path of a registry, which must exist."""
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"no registry file '{text}'")
+    return path
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,30 +53,30 @@ def _parser() -> argparse.ArgumentParser:
         p.add_argument(
             "registry",
             nargs="?",
-            type=Path,
+            type=_file,
             help="a registry of your own (default: the bundled one)",
         )
-        p.add_argument("--registry", dest="registry_option", type=Path, help=argparse.SUPPRESS)
+        p.add_argument("--registry", dest="registry_option", type=_file, help=argparse.SUPPRESS)
         p.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
         p.add_argument("--force", action="store_true", help="start from nothing")
         p.add_argument("--quiet", action="store_true")
         p.add_argument("--isa", help="native (default), portable, or a name that -march knows")
         p.add_argument("--cuda", action="store_true", help="the CUDA library too, GPU or not")
     p = verb("check", _check, "verify gradients and print errors (ULP) per op and dtype")
-    p.add_argument("ops", nargs="*", help="only these ops")
-    p.add_argument("--registry", type=Path, default=paths.OPS_YAML)
+    p.add_argument("ops", nargs="*", help="only these ops; first, perhaps, a registry's file")
+    p.add_argument("--registry", type=_file, default=paths.OPS_YAML)
     p = verb("show", _show, "print an op at a stage of the compiler")
     p.add_argument("op")
     p.add_argument("--stage", default="c", help="ast, ir, c (default), python, grad or a backend")
     p.add_argument("--dtype", help="compute dtype, e.g. f32")
-    p.add_argument("--registry", type=Path, default=paths.OPS_YAML)
+    p.add_argument("--registry", type=_file, default=paths.OPS_YAML)
     p = verb("explain", _explain, "how the compiler derives an op, step by step")
     p.add_argument("op")
-    p.add_argument("--registry", type=Path, default=paths.OPS_YAML)
+    p.add_argument("--registry", type=_file, default=paths.OPS_YAML)
     p = verb("new", _new, "print a skeleton entry for a schema line or a name")
     p.add_argument("schema")
     p = verb("fmt", _fmt, "rewrite a registry in canonical order and layout")
-    p.add_argument("registry", nargs="?", type=Path, default=paths.OPS_YAML)
+    p.add_argument("registry", nargs="?", type=_file, default=paths.OPS_YAML)
     p.add_argument("--check", action="store_true", help="only say whether it would change")
     p = verb("schema", _schema, "print the JSON schema of registries (for editors)")
     p = verb("docs", _docs, "write a page for every op and the support matrix")
@@ -103,7 +114,7 @@ def _gen(args: argparse.Namespace) -> int:
     return _build(args, link=False)
 
 
-def _ops(registry: Path) -> tuple[object, ...]:
+def _ops(registry: Path) -> tuple[OpDef, ...]:
     from . import pipeline
     from . import registry as reg
 
@@ -114,20 +125,25 @@ def _ops(registry: Path) -> tuple[object, ...]:
 def _check(args: argparse.Namespace) -> int:
     from .accuracy import report
 
-    return report(args.registry, tuple(args.ops))
+    names: list[str] = args.ops
+    if names and (names[0].endswith(".yaml") or "/" in names[0]):
+        if not Path(names[0]).is_file():
+            raise UnknownName(f"no registry file '{names[0]}'")
+        args.registry = Path(names.pop(0))
+    return report(args.registry, tuple(names))
 
 
 def _show(args: argparse.Namespace) -> int:
     from .inspect import find, show
 
-    print(show(find(_ops(args.registry), args.op), args.stage, args.dtype))  # type: ignore[arg-type]
+    print(show(find(_ops(args.registry), args.op), args.stage, args.dtype))
     return 0
 
 
 def _explain(args: argparse.Namespace) -> int:
     from .inspect import explain, find
 
-    print(explain(find(_ops(args.registry), args.op)))  # type: ignore[arg-type]
+    print(explain(find(_ops(args.registry), args.op)))
     return 0
 
 
@@ -135,12 +151,18 @@ def _new(args: argparse.Namespace) -> int:
     from .errors import FormulaError
     from .schema import parse_schema
 
+    if "(" not in args.schema and not args.schema.isidentifier():
+        text = f"expected a name or a schema 'name(Tensor input) -> Tensor', found '{args.schema}'"
+        raise UnknownName(text)
     text = args.schema if "(" in args.schema else f"{args.schema}(Tensor input) -> Tensor"
     try:
         schema = parse_schema(text)
     except FormulaError as e:
         print(f"column {e.offset + 1}: {e.message}", file=sys.stderr)
         return 1
+    known = {n for op in _ops(paths.OPS_YAML) for n in (op.name, *op.alias)}
+    if schema.name in known:
+        print(f"# opsmith has an op '{schema.name}' already; this registry's would stand before it")
     tensors = ", ".join(f"{p.name}: [3, 4]" for p in schema.tensors)
     first = schema.tensors[0].name if schema.tensors else "1"
     print(

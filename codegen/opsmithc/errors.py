@@ -30,7 +30,15 @@ class Place:
         return Place(self.file, self.line, self.col + cols, self.op)
 
 
-class RegistryError(Exception):
+class Mistake(Exception):
+    """What a user's registry or command says wrong: the text alone is the message."""
+
+
+class UnknownName(Mistake):
+    """No op, stage, dtype or file of a name that a command was given."""
+
+
+class RegistryError(Mistake):
     """A mistake in a registry: place + op + what was found and what was expected, on one line."""
 
     def __init__(self, place: Place, message: str) -> None:
@@ -40,7 +48,7 @@ class RegistryError(Exception):
         self.message = message
 
 
-class RegistryErrors(Exception):
+class RegistryErrors(Mistake):
     """Every mistake found in one registry; the text is one line a mistake."""
 
     def __init__(self, errors: list[RegistryError]) -> None:

@@ -6,38 +6,45 @@ Must not know: the command line. One function a stage; ``explain`` is the deriva
 from __future__ import annotations
 
 import pprint
+import re
 from collections.abc import Callable, Sequence
 
-from . import backends, pipeline
+from . import backends, paths, pipeline
 from .derive.op import Derived, differentiable_outputs, meaning_formula
+from .dtypes import COMPUTE
 from .emit import render
-from .errors import did_you_mean
+from .errors import UnknownName, did_you_mean, listing
 from .formula import Node, unparse
 from .lower import families
 from .lower.family import family_of
-from .opdef import Body, Compose, Index, OpDef, Out, Reduce, Reference, Scan, View
+from .opdef import Body, Compose, Index, OpDef, Out, Reduce, Reference, Scan, View, by_name
 from .pytext.record import FACTS, record_of
 
 STAGES = ("ast", "ir", "c", *(b for b in backends.found() if b != "cpu"), "python", "grad")
 
 
-class UnknownOp(Exception):
-    """No op, or no stage, of that name."""
+def select(ops: Sequence[OpDef], name: str) -> OpDef:
+    """The op of that name or alias."""
+    known = by_name(ops)
+    if name not in known:
+        raise UnknownName(f"no op '{name}'{did_you_mean(name, known)}")
+    return known[name]
 
 
 def find(ops: Sequence[OpDef], name: str) -> Derived:
     """The op (or alias) of that name with its gradients."""
-    for op in ops:
-        if name == op.name or name in op.alias:
-            return pipeline.derive_all([op])[0]
-    known = [n for op in ops for n in (op.name, *op.alias)]
-    raise UnknownOp(f"no op '{name}'{did_you_mean(name, known)}")
+    return pipeline.derive_all([select(ops, name)])[0]
 
 
 def show(d: Derived, stage: str, dtype: str | None = None) -> str:
     """The op at a stage."""
     if stage not in STAGES:
-        raise UnknownOp(f"no stage '{stage}'{did_you_mean(stage, STAGES)}")
+        hint = did_you_mean(stage, STAGES)
+        raise UnknownName(f"no stage '{stage}'; stages are {listing(STAGES)}{hint}")
+    codes = [row.code for row in COMPUTE]
+    if dtype not in (None, *codes):
+        hint = did_you_mean(str(dtype), codes)
+        raise UnknownName(f"no compute dtype '{dtype}'; kernels compute in {listing(codes)}{hint}")
     return _STAGES[stage](d, dtype) if stage in _STAGES else backends.found()[stage].show(d)
 
 
@@ -60,14 +67,28 @@ def _ir(d: Derived, dtype: str | None) -> str:
 
 def _c(d: Derived, dtype: str | None) -> str:
     texts = [render(template, context) for template, context in families.kernel_contexts(d)]
-    text = "\n".join(texts) or f"/* {d.op.name} is a composition: it has no kernel of its own */\n"
-    return _only(text, dtype) if dtype else text
+    if texts:
+        return _only(d.op, "\n".join(texts), dtype) if dtype else "\n".join(texts)
+    if isinstance(d.op.meaning, Reference) or (d.op.fast and d.op.fast.kind == "source"):
+        return _written(d.op)
+    return f"/* {d.op.name} is a composition: it has no kernel of its own */\n"
 
 
-def _only(text: str, dtype: str) -> str:
-    """The functions of one compute dtype."""
-    parts = text.split("\n\n")
-    return "\n\n".join(p for p in parts if f"__{dtype}(" in p) or text
+def _only(op: OpDef, text: str, dtype: str) -> str:
+    """The functions of one compute dtype, each with the comment before it."""
+    chosen = [p for p in text.split("\n\n") if re.search(rf"__{dtype}(_|\b)", p)]
+    return "\n\n".join(chosen) or f"/* {op.name} has no function of its own for {dtype} */\n"
+
+
+def _written(op: OpDef) -> str:
+    """The hand-written source of an op, after a line that says where it is."""
+    target = op.fast.target if op.fast is not None else ""
+    for path in sorted((paths.RUNTIME / "cpu" / "source").glob("*.c")):
+        text = path.read_text(encoding="utf-8")
+        if path.stem == target or re.search(rf"\bopsk_{op.name}\(", text):
+            shown = path.relative_to(paths.RUNTIME.parent)
+            return f"/* {op.name} is written by hand: {shown} */\n{text}"
+    return f"/* {op.name} is written by hand; its source is not in this installation */\n"
 
 
 def _python(d: Derived, dtype: str | None) -> str:

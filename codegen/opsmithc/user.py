@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from . import __version__, compile, isa, paths, pipeline
-from .errors import RegistryErrors
+from .errors import Mistake
 
 
 class UserRegistryError(ValueError):
@@ -46,7 +46,7 @@ def build_user(source: Path, package: str, folder: Path) -> pipeline.Report:
     )  # fmt: skip
     try:
         return pipeline.build(source, layout, jobs=os.cpu_count() or 1, progress=False)
-    except RegistryErrors as e:
+    except Mistake as e:
         raise UserRegistryError(str(e)) from None
     except compile.CompileError as e:
         raise RuntimeError(str(e)) from None
