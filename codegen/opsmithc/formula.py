@@ -369,7 +369,7 @@ def transform(node: Node, fn: Callable[[Node], Node]) -> Node:
     changes: dict[str, Any] = {}
     for f in fields(node):
         v = getattr(node, f.name)
-        if isinstance(v, _NODE_TYPES):
+        if isinstance(v, NODES):
             changes[f.name] = transform(v, fn)
         elif isinstance(v, tuple) and f.name in ("args", "items", "index"):
             changes[f.name] = tuple(transform(x, fn) for x in v)
@@ -393,7 +393,7 @@ def inline(block: Block) -> Node:
     return substitute(block.result, env)
 
 
-_NODE_TYPES = (
+NODES = (
     Num, Str, Nil, Name, Unary, Binary, Compare, Logic, Call, Item, Attr, IfExp, Seq, Fold,
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ the key it stands under; what formulas say is checked at the end, by ``semantics
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TypeVar
 from . import formula as fm
 from .dtypes import BY_CODE, BY_NAME
 from .errors import Collector, Place, RegistryError, at, did_you_mean, listing
+from .names import better, refused
 from .opdef import (
     Accumulate,
     Body,
@@ -122,6 +124,7 @@ def _entry(r: Reader, node: Node) -> OpDef:
         raise r.fail(node, "an entry starts with 'op: name(...) -> Tensor'")
     with at(r.place(keys["op"])):
         schema = parse_schema(r.text(keys["op"], "op"))
+    _names(r, keys["op"], schema)
     stated = [m for m in MEANINGS if m in keys]
     if len(stated) != 1:
         found = " and ".join(f"'{m}'" for m in stated) or "none"
@@ -176,6 +179,21 @@ def _entry(r: Reader, node: Node) -> OpDef:
         samples=optional("samples", lambda n: _samples(r, n, schema), ()),
         text="\n".join(r.lines[node.start_mark.line : node.end_mark.line]).rstrip(),
     )
+
+
+def _names(r: Reader, node: Node, schema: Schema) -> None:
+    """No name of the schema is one that generated code needs for itself."""
+    text = r.text(node, "op")
+    params = tuple(p.name for p in schema.params)
+    for what, names in (("op", (schema.name,)), ("parameter", params), ("output", schema.returns)):
+        for name in names:
+            reason = refused(name, op=what == "op") if name and name != "out" else ""
+            if name == "out" and what == "parameter":
+                reason = refused(name)
+            if reason:
+                found = re.search(rf"\b{name}\b(?=\s*[(,)=]|\s*$)", text)
+                place = r.place(node).shifted(found.start() if found else 0)
+                r.errors.add(place, f"{what} '{name}' {reason}; call it e.g. '{better(name)}'")
 
 
 def _cotangents(r: Reader, node: Node, what: str, schema: Schema) -> dict[str, Formula]:

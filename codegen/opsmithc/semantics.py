@@ -7,6 +7,7 @@ are linear in the cotangents.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,19 @@ from . import formula as fm
 from .errors import Collector, FormulaError, Place, RegistryError, did_you_mean, listing
 from .intrinsics import table
 from .kinds import ROWS, STATIC, Degree, Kind, Kinds, Linearity
-from .opdef import Accumulate, Body, Chain, Formula, Index, OpDef, Reduce, Scan, View
+from .opdef import (
+    Accumulate,
+    Body,
+    Chain,
+    Compose,
+    Formula,
+    Index,
+    OpDef,
+    Reduce,
+    Reference,
+    Scan,
+    View,
+)
 from .uses import Use, argument_kinds, uses
 
 ATTRIBUTES = ("ndim", "shape", "dtype", "device", "mT", "T")
@@ -70,13 +83,27 @@ class _Checker:
         for param, f in (*op.grad.items(), *op.transpose.items()):
             if f.node not in refused:
                 self.linear(op, param, f)
+        self.words(op)
         if isinstance(op.meaning, Index):
             self.sizes(op)
             self.ranks(op, op.meaning)
+            self.loops(op, op.meaning)
         if isinstance(op.meaning, Reduce | Scan):
             self.states(op, op.meaning.acc)
         if op.fast and op.fast.acc:
             self.states(op, op.fast.acc)
+
+    def words(self, op: OpDef) -> None:
+        """No parameter has the name of something that formulas speak of."""
+        folds = isinstance(op.meaning, Reduce | Scan) or (op.fast is not None and op.fast.acc)
+        for p in op.schema.params:
+            said = {"n": "the number of elements", "i": "the position of an element"}.get(p.name)
+            if not said and re.fullmatch(r"[ab]\d+", p.name):
+                said = "a state"
+            elsewhere = isinstance(op.meaning, Compose | Reference)
+            if said and (folds or (p.name == "n" and not elsewhere)):
+                self.error(op.place, f"parameter '{p.name}': in formulas '{p.name}' is {said}; "
+                           f"call it e.g. '{p.name}_'")  # fmt: skip
 
     def use(self, use: Use) -> bool:
         """Names, functions and arguments; kinds only where those are right."""
@@ -236,6 +263,17 @@ class _Checker:
                     self.error(place, f"index: '{fm.unparse(node)}' has {n} subscript(s), "
                                f"but '{other}' has {len(first[name].index)}")  # fmt: skip
                 first.setdefault(name, node)
+
+    def loops(self, op: OpDef, index: Index) -> None:
+        """No loop has the name of a parameter."""
+        params = {p.name for p in op.schema.params}
+        folds = [n for n in fm.walk(index.value) if isinstance(n, fm.Fold)]
+        found: list[tuple[str, fm.Node]] = [(v, n) for n in folds for v, _ in n.loops]
+        found += [(n.id, n) for n in index.target.index if isinstance(n, fm.Name)]
+        for name, node in found:
+            if name in params:
+                self.error(index.formula.place.shifted(node.col),
+                           f"index: the loop '{name}' has the name of a parameter")  # fmt: skip
 
     def sizes(self, op: OpDef) -> None:
         """The sizes of outputs are formulas of the inputs' and of arguments."""

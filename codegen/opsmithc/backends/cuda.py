@@ -20,6 +20,7 @@ from ..formula import names
 from ..ir import BOOL, LONG, AccumulateKernel, PointwiseKernel, key
 from ..lower import accumulate, pointwise
 from ..lower.family import family_of
+from ..names import spelled
 from ..opdef import Index, Out, Reduce
 from . import Backend
 from .ctext import Printer
@@ -126,6 +127,7 @@ class Cuda(Backend):
 
     def kernel_contexts(self, d: Derived) -> list[tuple[str, Any]]:
         """(template, context) of the op's kernel file; empty for families without CUDA kernels."""
+        d = spelled(d)
         family = family_of(d.op)
         if (own := family.cuda(d)) is not None:
             return [(f"cuda/{family.name}.cu.j2", own)]

@@ -14,6 +14,7 @@ from .. import centry, emit, paths
 from ..derive.op import Derived
 from ..derive.rows import recognise
 from ..errors import RegistryError, did_you_mean
+from ..names import spelled
 from ..opdef import OpDef, Out, Reduce, Scan, by_name
 from ..pytext.raw import RawOps
 from .family import family_of
@@ -39,7 +40,7 @@ def _lowered(d: Derived) -> Derived:
 
 def kernel_contexts(d: Derived) -> list[tuple[str, Any]]:
     """(template, context) of the op's kernel file; empty for compositions."""
-    d = _lowered(d)
+    d = spelled(_lowered(d))
     family = family_of(d.op)
     context = family.context(d)
     return [] if context is None else [(f"c/{family.name}.c.j2", context)]
@@ -61,7 +62,7 @@ def own_sources(d: Derived) -> list[Path]:
 
 def entries(d: Derived) -> tuple[list[str], list[centry.Entry]]:
     """C entry points and the externs they need."""
-    d = _lowered(d)
+    d = spelled(_lowered(d))
     return family_of(d.op).entries(d)
 
 

@@ -29,7 +29,7 @@ from ..intrinsics import table
 from ..opdef import OpDef
 from .pointwise import CHEAP, number_params
 
-POSITION, N = "position_", "n_"  # names that formulas cannot have
+POSITION, N = "<position>", "<size>"  # names that formulas cannot have
 
 
 def scalars(op: OpDef) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 Array = Any
 
 
-def lay_out(input: Array, like: Array) -> Array:
+def lay_out(input: Array, model: Array) -> Array:
     """The memory layout is no part of the value."""
     return input
 
@@ -113,9 +113,9 @@ def positions(input: Array, dim: int) -> Array:
     return np.arange(input.shape[dim]).reshape(-1, *(1,) * (input.ndim - 1 - dim % input.ndim))
 
 
-def along(input: Array, like: Array, dim: int) -> Array:
-    """A vector as a row of ``like`` along dim."""
-    n = like.ndim
+def along(input: Array, model: Array, dim: int) -> Array:
+    """A vector as a row of ``model`` along dim."""
+    n = model.ndim
     if n == 0 or dim % n == n - 1:
         return input
     return input.reshape(-1, *(1,) * (n - 1 - dim % n))

@@ -21,9 +21,9 @@ def positions(input: Tensor, dim: int) -> Tensor:
     return f.reshape(line, (-1, *(1,) * (n - 1 - dim % n)))
 
 
-def along(input: Tensor, like: Tensor, dim: int) -> Tensor:
-    """A vector as a row of ``like`` along ``dim``."""
-    n = like.ndim
+def along(input: Tensor, model: Tensor, dim: int) -> Tensor:
+    """A vector as a row of ``model`` along ``dim``."""
+    n = model.ndim
     if n == 0 or dim % n == n - 1:
         return input
     return f.reshape(input, (-1, *(1,) * (n - 1 - dim % n)))
