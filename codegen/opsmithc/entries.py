@@ -176,7 +176,10 @@ def _recorded(
     current: Callable[[Record], bool], world: str,
 ) -> Registry:  # fmt: skip
     entries = []
-    for unit in reader.units(source):
+    units = reader.units(source)
+    if not units:
+        reader.compose(source, file, Collector())  # says why there are none, unless it is empty
+    for unit in units:
         key = digest(world, file, *(u.text for u in unit.above), unit.text)
         record = store.records.get(key)
         holds = record is not None and current(record)

@@ -69,7 +69,7 @@ def units(source: str) -> list[Unit]:
     starts = [k for k, line in enumerate(lines) if line.startswith("- ")]
     anchors: dict[str, list[Unit]] = {}
     found = []
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=False):  # or no entry at all
         text = "\n".join(lines[start:end])
         if "+\n" not in text:  # a scalar may keep blank lines at its end (`|+`, `>+`)
             text = text.rstrip("\n")

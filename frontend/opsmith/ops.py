@@ -69,11 +69,14 @@ def define(text: str, name: str = "defined") -> Namespace:
     """Compile (or take from the cache) registry text and return its ops.
 
     Raises:
+        TypeError: when the text is no string.
         ValueError: for mistakes in the registry, one line each with line and column.
         RuntimeError: when there is no C compiler or opsmithc is not installed.
     """
     import textwrap
 
+    if not isinstance(text, str):
+        raise TypeError(f"define(): expected the text of a registry, not {type(text).__name__}")
     return _build(textwrap.dedent(text).lstrip("\n"), name, f"{name}.yaml")
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from opsmithc import registry, verify
+from opsmithc import entries, registry, verify
 from opsmithc.derive.op import derive
-from opsmithc.errors import RegistryErrors
+from opsmithc.errors import RegistryError, RegistryErrors
+from opsmithc.store import Store
 
 F = "- op: f(Tensor input) -> Tensor\n"
 
@@ -99,3 +100,17 @@ def test_words_that_yaml_reads_as_booleans() -> None:
 def test_bad_characters_are_placed() -> None:
     with pytest.raises(RegistryErrors, match=r"ops.yaml:2:1: not YAML: special characters"):
         registry.parse(F + "  out: input\x00\n", "ops.yaml")
+
+
+def test_a_choice_by_elements_says_where() -> None:
+    (op,) = registry.parse(F + "  out: input if input > 0 else 0\n", "ops.yaml")
+    with pytest.raises(RegistryError, match=r"write where\(input > 0, input, 0\)$"):
+        derive(op)
+
+
+@pytest.mark.parametrize("source", ["5", "[", "{a: 1}"])
+def test_a_text_without_entries_says_why(source: str, tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(source, encoding="utf-8")
+    with pytest.raises(RegistryErrors, match=r"own.yaml:\d+:\d+: "):
+        entries.load(file, {}, Store.load(tmp_path), lambda record: False, "")

@@ -83,9 +83,13 @@ def agree(a: Any, b: Any, noise: Any = 0) -> bool:
     return bool(abs(a - b) <= RELATIVE * max(abs(a), abs(b)) + ABSOLUTE + noise)
 
 
-def show(value: Any) -> str:
-    """A number for a message: as short as it is exact to 6 digits."""
+def show(value: Any, other: Any = None) -> str:
+    """A number for a message: 6 digits, or as many as tell it from ``other``."""
     if isinstance(value, bool):
         return str(value)
-    text: str = mp.nstr(mpf(value), 6)
+    digits = 6
+    if other is not None and not isinstance(other, bool) and value != other:
+        while digits < 18 and mp.nstr(mpf(value), digits) == mp.nstr(mpf(other), digits):
+            digits += 1
+    text: str = mp.nstr(mpf(value), digits)
     return text.removesuffix(".0").removeprefix("+")

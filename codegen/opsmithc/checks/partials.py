@@ -44,7 +44,8 @@ def check(row: Intrinsic, place: Place) -> tuple[int, list[RegistryError]]:
                     at = ", ".join(f"{a}={v!r}" for a, v in zip(row.args, values, strict=True))
                     errors[arg] = RegistryError(
                         place, f"partial of '{arg}' of {row.name}() is wrong at {at}: "
-                        f"declared {show(got)}, the function gives {show(near.middle)}",
+                        f"declared {show(got, near.middle)}, "
+                        f"the function gives {show(near.middle, got)}",
                     )  # fmt: skip
     except FormulaError as e:
         return compared, [RegistryError(place, f"{row.name}() cannot be verified: {e.message}")]

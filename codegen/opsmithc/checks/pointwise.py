@@ -165,8 +165,9 @@ class Pointwise:
         if near.smooth:
             if not agree(got, near.middle, near.noise):
                 self._wrong(
-                    gradient, f"is wrong{through} at {where}: {_said(gradient)} {show(got)}, "
-                    f"meaning gives {show(near.middle)}",
+                    gradient, f"is wrong{through} at {where}: {_said(gradient)} "
+                    f"{show(got, near.middle)}, "
+                    f"meaning gives {show(near.middle, got)}",
                 )  # fmt: skip
         elif gradient.declared and not near.touches(got):
             self._fail(
@@ -187,7 +188,8 @@ class Pointwise:
                        f"declared {show(value)}, {sides}")  # fmt: skip
         elif not agree(got, value):
             self._fail(param, place, f"kink of '{param}' is wrong at {where}: "
-                       f"declared {show(value)}, the gradient gives {show(got)}")  # fmt: skip
+                       f"declared {show(value, got)}, "
+                       f"the gradient gives {show(got, value)}")  # fmt: skip
 
     def _wrong(self, gradient: Gradient, message: str) -> None:
         param = gradient.param

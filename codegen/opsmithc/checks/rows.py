@@ -121,7 +121,7 @@ class Rows:
                 if not agree(mine, theirs):
                     self._fail(
                         "fast", fast.place, f"fast {fast.kind} is wrong at {_show(row)}: "
-                        f"fast gives {show(theirs)}, meaning gives {show(mine)}",
+                        f"fast gives {show(theirs, mine)}, meaning gives {show(mine, theirs)}",
                     )  # fmt: skip
                     return
 

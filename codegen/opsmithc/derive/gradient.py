@@ -17,6 +17,7 @@ from ..formula import (
     Binary,
     Call,
     Compare,
+    IfExp,
     Logic,
     Name,
     Nil,
@@ -25,6 +26,7 @@ from ..formula import (
     Str,
     Unary,
     substitute,
+    unparse,
 )  # fmt: skip
 from ..intrinsics import table
 from .algebra import add, div, is_num, mul, neg, simplify, where
@@ -97,6 +99,9 @@ def _reverse(
             _reverse(x, ROW_ADJOINTS[fn](total, x, node), None, wanted, found)
         case Call(fn=fn, args=args):
             _intrinsic(node, fn, args, g, out, wanted, found)
+        case IfExp(test=test, then=then, other=other):
+            better = unparse(Call("where", (test, then, other)))
+            raise FormulaError(f"'{unparse(node)}' has no derivative; write {better}", node.col)
         case _:
             raise FormulaError(f"{type(node).__name__} has no derivative", node.col)
 
