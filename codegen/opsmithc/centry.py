@@ -69,6 +69,7 @@ def pointwise(derived: Derived) -> tuple[list[str], list[Entry]]:
 
     plain = all(op.schema.param(p).default is not None for p in number_params(op))
     operands = f"ops_tensor *in[] = {{{', '.join(f'ops_from_handle({t})' for t in names)}}};"
+    rules = op.dtype.numbers
     static = [f"static const ops_scalar s[] = {{{_defaults(op)}}};"] if scalars else []
     if op.random:
         static = [
@@ -92,6 +93,7 @@ def pointwise(derived: Derived) -> tuple[list[str], list[Entry]]:
                     _entry(f"{n}_{kind}", [f"double {a}", f"{ctype} value"], [
                         "ops_number number;",
                         f"ops_tensor *in[] = {{ops_from_handle({a}), ops_number_tensor(&number, {make})}};",  # noqa: E501
+                        *_number_rule(op, names[1], "0", "value" if kind == "i" else ""),
                         *static, call(rec, s, "NULL", "0", "0.0"),
                     ])
                 )  # fmt: skip
@@ -109,6 +111,8 @@ def pointwise(derived: Derived) -> tuple[list[str], list[Entry]]:
         params += [f"int {p}_kind", f"double {p}_f", f"int64_t {p}_i"]
         cells.append(f"ops_make_scalar({p}_kind, {p}_f, {p}_i)")
     lines += [f"ops_tensor *in[] = {{{', '.join(loads)}}};"]
+    for name in rules:
+        lines += _number_rule(op, name, f"{name}_kind", f"{name}_i")
     if op.random:
         cells += RANDOM
     if cells:
@@ -134,6 +138,17 @@ def pointwise(derived: Derived) -> tuple[list[str], list[Entry]]:
     return externs, entries
 
 
+def _number_rule(op: OpDef, name: str, kind: str, value: str) -> list[str]:
+    """Refuse a number that the entry's ``dtype`` does not take; common numbers pass at once."""
+    rule = op.dtype.numbers.get(name)
+    if rule is None or not value:
+        return []
+    suspicious = f"{kind} == 0 && {value} < 0" if rule == "natural" else f"{kind} != 0"
+    suspicious = suspicious.removeprefix("0 == 0 && ")
+    call = f'ops_refuse_number(&opsk_{op.name}, in, OPS_NUMBER_{rule.upper()}, "{name}", {kind}, {value})'  # noqa: E501
+    return [f"if ({suspicious} && {call}) {{", "    return 0.0;", "}"]
+
+
 def _inplace(
     op: OpDef, names: list[str], differentiable: list[str], call: Callable[..., str]
 ) -> Entry:
@@ -144,6 +159,8 @@ def _inplace(
         params += [f"int {p}_kind", f"double {p}_f", f"int64_t {p}_i"]
         cells.append(f"ops_make_scalar({p}_kind, {p}_f, {p}_i)")
     lines = [f"ops_tensor *in[] = {{{', '.join(f'ops_from_handle({t})' for t in names)}}};"]
+    for p in number_params(op):
+        lines += _number_rule(op, p, f"{p}_kind", f"{p}_i")
     if op.random:
         cells += RANDOM
     if cells:

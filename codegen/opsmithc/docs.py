@@ -27,6 +27,10 @@ RULES = {
     "always_long": "The result is int64.",
     "complex_to_float": "The promoted dtype of {args}; complex numbers become real.",
 }
+NUMBERS = {
+    "common": "may be a float or boolean only where the result is",
+    "natural": "given as a number may not be negative where the result is an integer",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,8 @@ def page(d: Derived, known: dict[str, OpDef]) -> OpPage:
     )
     for name, kind in op.dtype.classes.items():
         rule += f" `{name}` is {'a condition' if kind == 'bool' else 'an index'}."
+    for name, kind in op.dtype.numbers.items():
+        rule += f" `{name}` {NUMBERS[kind]}."
     return OpPage(
         name=op.name,
         short=op.doc.get("short", ""),

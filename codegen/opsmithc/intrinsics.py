@@ -24,6 +24,7 @@ class Intrinsic:
     classes: tuple[str, ...]
     is_bool: bool
     random: bool
+    divisor: str  # the argument that may not be 0 where the arguments are integers, or ''
     c: str
     cuda: str
     mp: str
@@ -40,7 +41,10 @@ def table() -> Mapping[str, Intrinsic]:
 
 
 def _row(name: str, row: dict[str, object]) -> Intrinsic:
-    known = {"args", "partials", "classes", "result", "random", "c", "cuda", "mp", "np", "latex"}
+    known = {
+        "args", "partials", "classes", "result", "random", "divisor", "c", "cuda", "mp", "np",
+        "latex",
+    }  # fmt: skip
     unknown = set(row) - known
     if unknown:
         raise ValueError(f"intrinsics.yaml: '{name}' has unknown fields {sorted(unknown)}")
@@ -54,6 +58,7 @@ def _row(name: str, row: dict[str, object]) -> Intrinsic:
         classes=tuple(str(c) for c in _list(row.get("classes", ["float"]))),
         is_bool=row.get("result") == "bool",
         random=bool(row.get("random", False)),
+        divisor=str(row.get("divisor", "")),
         c=c,
         cuda=str(row.get("cuda", c)),
         mp=str(row.get("mp", f"mp.{name}{call}")),

@@ -23,6 +23,21 @@ class Arg:
     cls: str = COMMON
 
 
+STATUS = {  # what a failing check raises, in C
+    "IndexError": "OPS_INDEX_ERROR", "ValueError": "OPS_VALUE_ERROR",
+    "RuntimeError": "OPS_RUNTIME_ERROR", "TypeError": "OPS_TYPE_ERROR",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A condition on every element of the operands, and the error where it fails."""
+
+    condition: Node
+    error: str  # a word of registry.CHECK_ERRORS
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class PointwiseKernel:
     """``outputs[k][i] = values[k]`` over contiguous blocks, one loop an output."""
@@ -36,6 +51,7 @@ class PointwiseKernel:
     scalars: tuple[Arg, ...]
     values: tuple[Node, ...]
     random: bool = False
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +97,7 @@ def check(kernel: PointwiseKernel | AccumulateKernel) -> None:
                 f"{kernel.symbol}: {len(kernel.outputs)} outputs, {len(kernel.values)} values"
             )
         _declared(kernel.symbol, kernel.values, declared)
+        _declared(kernel.symbol, tuple(c.condition for c in kernel.checks), declared)
         return
     k = len(kernel.states)
     a, b = {f"a{i}" for i in range(k)}, {f"b{i}" for i in range(k)}

@@ -22,6 +22,7 @@ from .registry import (
     KEYS,
     MATRIX,
     MEANINGS,
+    NUMBER_RULES,
     SAMPLE,
     UNSUPPORTED_REASONS,
     VARIANTS,
@@ -100,7 +101,7 @@ def _values() -> dict[str, Schema]:
     plain = [v for v in VARIANTS if v != "operator"]
     dtype = {"type": "object", "properties": {
         "args": {"type": "array", "items": TEXT}, "kind": words(*DTYPE_KINDS), "acc": words("wide"),
-    }, "additionalProperties": words(*ARGUMENT_CLASSES)}  # fmt: skip
+    }, "additionalProperties": words(*ARGUMENT_CLASSES, *NUMBER_RULES)}  # fmt: skip
     sample = {"type": "object", "properties": {k: {} for k in SAMPLE}}
     case = closed({"when": FORMULA, "body": FORMULA}, ["body"])
     values: dict[str, Schema] = {

@@ -116,6 +116,7 @@ class DTypeRule:
     args: tuple[str, ...] = ()
     classes: Mapping[str, str] = field(default_factory=dict)  # param -> bool | integral
     wide: bool = False
+    numbers: Mapping[str, str] = field(default_factory=dict)  # param -> common | natural
 
 
 @dataclass(frozen=True, slots=True)

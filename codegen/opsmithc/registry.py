@@ -49,12 +49,16 @@ DTYPE_KINDS = (
     "same", "default", "no_opmath", "int_to_float", "int_to_long", "bool_to_long", "always_bool",
     "always_long", "complex_to_float",
 )  # fmt: skip
-VARIANTS = ("method", "inplace", "out", "hidden", "nn", "varargs", "operator", "property", "linalg")
+VARIANTS = (
+    "method", "inplace", "out", "hidden", "nn", "varargs", "operator", "property", "linalg",
+    "shares",  # the result of a composition or a source may look into an operand's memory
+)  # fmt: skip
 CLASSES = ("bool", "int", "float", "complex")
 AUTOCAST = ("low", "f32", "widest")
 FAST = ("reduce", "scan", "source", "library")
 ACCUMULATE = ("map", "identity", "combine", "finish", "let")
 ARGUMENT_CLASSES = ("bool", "integral")
+NUMBER_RULES = ("common", "natural")  # what is asked of a number given as the argument
 CHECK_ERRORS = ("IndexError", "ValueError", "RuntimeError", "TypeError")
 DOC = ("short", "long", "example", "source", "shape")
 SAMPLE = ("range", "values", "int_range", "dtype")  # besides the parameters
@@ -347,12 +351,16 @@ def _dtype(r: Reader, node: Node, schema: Schema) -> DTypeRule:
     tensors = tuple(p.name for p in schema.params if p.type.base == "Tensor")
     if isinstance(node.value, str):
         return DTypeRule(r.words(node, "dtype", DTYPE_KINDS)[0], tensors)
-    keys = r.table(node, "dtype", ("args", "kind", "acc", *tensors))
-    classes = {
-        k: r.words(v, f"dtype of '{k}'", ARGUMENT_CLASSES)[0]
-        for k, v in keys.items()
-        if k in tensors
-    }
+    scalars = tuple(p.name for p in schema.params if p.type.base == "Scalar")
+    keys = r.table(node, "dtype", ("args", "kind", "acc", *tensors, *scalars))
+    classes: dict[str, str] = {}
+    numbers: dict[str, str] = {}
+    for k, v in keys.items():
+        if k in tensors:
+            word = r.words(v, f"dtype of '{k}'", (*ARGUMENT_CLASSES, "natural"))[0]
+            (classes if word in ARGUMENT_CLASSES else numbers)[k] = word
+        elif k in scalars:
+            numbers[k] = r.words(v, f"dtype of '{k}'", ("common",))[0]
     args = (
         r.words(keys["args"], "dtype args", tensors)
         if "args" in keys
@@ -360,7 +368,7 @@ def _dtype(r: Reader, node: Node, schema: Schema) -> DTypeRule:
     )
     kind = r.words(keys["kind"], "dtype kind", DTYPE_KINDS)[0] if "kind" in keys else "default"
     wide = "acc" in keys and r.words(keys["acc"], "dtype acc", ("wide",)) == ("wide",)
-    return DTypeRule(kind, args, classes, wide)
+    return DTypeRule(kind, args, classes, wide, numbers)
 
 
 def _dims(r: Reader, node: Node, tensors: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

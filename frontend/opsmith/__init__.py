@@ -127,16 +127,19 @@ def is_tensor(obj: Any) -> bool:
 
 def is_floating_point(input: Tensor) -> bool:
     """Is the dtype a float?"""
+    _core.need_tensor("is_floating_point", input=input)
     return input.is_floating_point()
 
 
 def numel(input: Tensor) -> int:
     """Number of elements."""
+    _core.need_tensor("numel", input=input)
     return input.numel()
 
 
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:  # noqa: F811
     """A copy that stays on the graph."""
+    _core.need_tensor("clone", input=input)
     return input.clone(memory_format=memory_format)
 
 

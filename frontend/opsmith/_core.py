@@ -296,21 +296,38 @@ def retry(fn: Any, *args: Any, **kwargs: Any) -> Any:
     if _any_overrides(args) or _any_overrides(kwargs.values()):
         return dispatch(fn, *args, **kwargs)
     name = fn.__name__
+    # As in PyTorch a number stands for an operand beside others, not for the only one.
+    several = sum(kind.startswith("Tensor") for _, kind in _params(name)) > 1
+    values, options, changed = _converted(name, args, kwargs, numbers=several)
+    if not changed:
+        given = ", ".join(_kind(a) for a in (*args, *kwargs.values()))
+        raise TypeError(f"{name}(): received an invalid combination of arguments - got ({given})")
+    return fn(*values, **options)
+
+
+def _converted(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], numbers: bool
+) -> tuple[list[Any], dict[str, Any], bool]:
+    """Arguments as their parameters' types, and whether any changed.
+
+    ``numbers``: may a number stand for a tensor? Never for the one that is written in place.
+
+    Raises:
+        TypeError: names the first argument that has the wrong type.
+    """
     params = _params(name)
     changed = False
-    values = list(args)
+    values, options = list(args), dict(kwargs)
     for k, (param, kind) in enumerate(params[: len(values)]):
-        values[k], was = _convert(name, param, kind, k + 1, values[k])
+        may = numbers and not (k == 0 and name.endswith("_"))
+        values[k], was = _convert(name, param, kind, k + 1, values[k], may)
         changed |= was
     kinds = dict(params)
     for key, v in kwargs.items():
         if key in kinds:
-            kwargs[key], was = _convert(name, key, kinds[key], 0, v)
+            options[key], was = _convert(name, key, kinds[key], 0, v, numbers)
             changed |= was
-    if not changed:
-        given = ", ".join(_kind(a) for a in (*args, *kwargs.values()))
-        raise TypeError(f"{name}(): received an invalid combination of arguments - got ({given})")
-    return fn(*values, **kwargs)
+    return values, options, changed
 
 
 def _params(name: str) -> tuple[tuple[str, str], ...]:
@@ -333,7 +350,9 @@ def _kind(v: Any) -> str:
     return type(v).__name__ + (f" of {_kind(v[0])}" if isinstance(v, (list, tuple)) and v else "")
 
 
-def _convert(fn: str, param: str, kind: str, position: int, v: Any) -> tuple[Any, bool]:
+def _convert(
+    fn: str, param: str, kind: str, position: int, v: Any, numbers: bool
+) -> tuple[Any, bool]:
     """The argument as its parameter's type, and whether it changed."""
     optional = kind.endswith("?")
     base = kind.rstrip("?")
@@ -344,12 +363,14 @@ def _convert(fn: str, param: str, kind: str, position: int, v: Any) -> tuple[Any
     if base == "Tensor":
         if isinstance(v, Tensor):
             return v, False
-        if is_number(v):
+        if numbers and is_number(v):
             return number(v), True
         raise TypeError(fail)
     if base == "Tensor[]":
         if not isinstance(v, (list, tuple)):
             raise TypeError(fail)
+        if not numbers and len(v) == 1 and isinstance(v[0], (list, tuple)):
+            v = v[0]  # a composition called as fn([a, b]) or fn(a, b)
         exact = type(v) is list or type(v) is tuple
         v = v if exact else list(v)
         items = [t if isinstance(t, Tensor) else None for t in v]
@@ -368,6 +389,8 @@ def _convert(fn: str, param: str, kind: str, position: int, v: Any) -> tuple[Any
             if base == "int" and hasattr(v, "__index__"):
                 return v.__index__(), True
             raise TypeError(fail)
+        if base == "int" and not -(2**63) <= v < 2**63:
+            raise ValueError(f"{fn}(): argument '{param}' {where}is beyond 64 bits: {v}")
         return v, False
     if base.startswith("int["):
         if isinstance(v, Tensor) and v.ndim == 1:
@@ -446,10 +469,39 @@ def refuse_dtype(name: str, refused: int, *operands: Any) -> None:
         raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_TYPE_NAMES[codes[0]]}'")
 
 
-def no_case(fn: Any, *args: Any) -> NoReturn:
-    """No case of a body applies."""
-    shown = ", ".join(str(tuple(a.shape)) if isinstance(a, Tensor) else repr(a) for a in args)
-    raise RuntimeError(f"{fn.__name__}(): no form of the operation takes ({shown})")
+def explain(fn: Any, *args: Any, **kwargs: Any) -> Any:
+    """A composition failed on its arguments: call again with what PyTorch would convert converted.
+
+    Raises:
+        TypeError: an argument has the wrong type; any other failure is raised on.
+    """
+    if _any_overrides(args) or _any_overrides(kwargs.values()):
+        raise
+    values, options, changed = _converted(fn.__name__, args, kwargs, numbers=False)
+    if not changed:
+        raise
+    return fn(*values, **options)
+
+
+def no_case(name: str, expected: str, **found: Any) -> NoReturn:
+    """No case of a body applies to the arguments that its conditions read."""
+    shown = ", ".join(
+        f"{k}={list(v.shape) if isinstance(v, Tensor) else repr(v)}" for k, v in found.items()
+    )
+    raise RuntimeError(f"{name}(): expected {expected}, found {shown}")
+
+
+def need_tensor(fn: str, **operands: Any) -> None:
+    """Refuse arguments that are no tensors.
+
+    Raises:
+        TypeError: names the first of them.
+    """
+    for k, (name, v) in enumerate(operands.items(), 1):
+        if not isinstance(v, Tensor):
+            raise TypeError(
+                f"{fn}(): argument '{name}' (position {k}) must be Tensor, not {_kind(v)}"
+            )
 
 
 def compose(module: str) -> Any:
@@ -857,7 +909,7 @@ def write_out(out: Any, result: Any, name: str) -> Any:
 __all__ = [
     "ALWAYS", "DEVICES", "DIMS", "LIMIT", "Leaf", "NAN", "NONE", "NONE_H", "NO_INT", "RARE", "Tensor", "alias",  # noqa: E501
     "as_operand", "assign", "attach", "backward_failed", "check_inplace", "check_saved", "compose", "copy_of", "cotangents",  # noqa: E501
-    "device_code", "dispatch", "drop", "dtype_code", "error_text", "failed", "further", "grad_enabled", "has_node", "hold", "hold_saved", "in_place",  # noqa: E501
+    "device_code", "dispatch", "drop", "dtype_code", "error_text", "explain", "failed", "further", "grad_enabled", "has_node", "hold", "hold_saved", "in_place",  # noqa: E501
     "ints", "last_write", "like", "make", "make_view", "named_tuple", "next_output", "no_case", "number", "operand",  # noqa: E501
     "overrides", "raw", "rebase", "reduced_count", "reduced_positions", "refuse_dtype", "refuse_recorded_out", "retry", "retry_operator",  # noqa: E501
     "saved_input", "saved_output", "scalar", "seq", "shard", "share", "tensors", "undo_broadcast",

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _default = default_float
-_CODES = {"f": (float64, "d"), "i": (int64, "q"), "b": (bool_, "B")}
+_PYTHON_TYPES = {float: float64, int: int64, bool: bool_}
+_DEEPEST = 64  # dims of a tensor
 
 
 def get_default_dtype() -> dtype:
@@ -46,7 +47,10 @@ def tensor(
         ValueError: for sequences of unequal length.
         TypeError: for values that are no numbers.
     """
-    if data.__class__ is list and data and data[0].__class__ is float and device is None:
+    if dtype is not None:
+        dtype = as_dtype(dtype)
+    floats = dtype is None or dtype.is_floating_point  # any number fits
+    if data.__class__ is list and data and data[0].__class__ is float and floats and device is None:
         try:  # a flat list of floats: the common case
             block = array("d", data).tobytes()
         except TypeError:
@@ -60,7 +64,10 @@ def tensor(
             t = t.to(dtype=dtype, device=device)
         return _finish(t, requires_grad)
     if hasattr(data, "__array_interface__") or hasattr(data, "__array__"):
-        t = _from_array(data, dtype)
+        if not floats and is_number(data):
+            t = _from_python(data.item(), dtype)
+        else:
+            t = _from_array(data, dtype)
     else:
         t = _from_python(data, dtype)
     if device is not None:
@@ -93,50 +100,64 @@ def _from_python(data: Any, d: dtype | None) -> Tensor:
         and hasattr(probe, "__getitem__")
         and not isinstance(probe, (str, bytes, Tensor, dict))
     ):
+        if len(shape) == _DEEPEST:
+            raise ValueError(f"too many dimensions '{type(probe).__name__}'")
         shape.append(len(probe))
         if not len(probe):
             break
         probe = probe[0]
+    if shape and isinstance(probe, str):
+        raise ValueError("too many dimensions 'str'")
     flat: list[Any] = []
-    trailing = _flatten(data, shape, 0, flat)
-    shape += trailing
+    _flatten(data, shape, 0, flat)
     kinds = set(map(type, flat))
-    if not flat:
+    if not kinds <= {bool, int, float}:
+        flat = [_number(v) for v in flat]
+        kinds = {float if isinstance(v, float) else type(v) for v in flat}
+    if not flat or float in kinds:
         source, typecode = float64, "d"
     elif kinds <= {bool}:
         source, typecode = bool_, "B"
-    elif kinds <= {bool, int}:
-        source, typecode = int64, "q"
-    elif kinds <= {bool, int, float}:
-        source, typecode = float64, "d"
     else:
-        flat = [_number(v) for v in flat]
-        if any(isinstance(v, float) for v in flat):
-            source, typecode = float64, "d"
-        elif all(isinstance(v, bool) for v in flat):
-            source, typecode = bool_, "B"
-        else:
-            source, typecode = int64, "q"
+        source, typecode = int64, "q"
+        if d is not None and d.is_floating_point:
+            source, typecode, flat = float64, "d", [float(v) for v in flat]
     target = d or (_default if source is float64 else source)
+    if not target.is_floating_point and target is not bool_:
+        _check_range(flat, target)
     try:
         block = array(typecode, flat).tobytes()
     except OverflowError:
-        raise RuntimeError("Overflow when unpacking long") from None
+        raise ValueError("Overflow when unpacking long long") from None
     return wrap(lib.ops_from_block(target.code, source.code, block, *ints(shape)))
 
 
-def _flatten(data: Any, shape: list[int], depth: int, flat: list[Any]) -> list[int]:
-    """Append all numbers below ``data`` to ``flat``; every level must have the length of ``shape``."""  # noqa: E501
+def _check_range(flat: list[Any], d: dtype) -> None:
+    """Refuse numbers outside an integer dtype; unsigned ones take negative ints, modulo."""
+    bits = 8 * d.itemsize
+    high = 2 ** (bits - d.is_signed) - 1
+    low = -high - 1 if d.is_signed else -high
+    for v in flat:
+        if not (low if v.__class__ is not float or d.is_signed else 0) <= v <= high:
+            if v.__class__ is not float and d is int64:
+                raise ValueError("Overflow when unpacking long long")
+            raise RuntimeError(
+                f"value cannot be converted to type {d._name} without overflow: {v!r}"
+            )
+
+
+def _flatten(data: Any, shape: list[int], depth: int, flat: list[Any]) -> None:
+    """Append all numbers below ``data`` to ``flat``; every level has the length of ``shape``."""
     if depth == len(shape):
         if isinstance(data, Tensor) and data.ndim == 0:
             flat.append(data.item())
         elif isinstance(data, (list, tuple)):
-            raise ValueError(
+            raise TypeError(
                 f"expected a number at dim {depth}, found a sequence of length {len(data)}"
             )
         else:
             flat.append(data)
-        return []
+        return
     if isinstance(data, Tensor):
         data = data.tolist()
     if not hasattr(data, "__len__") or isinstance(data, (str, bytes)):
@@ -147,23 +168,22 @@ def _flatten(data: Any, shape: list[int], depth: int, flat: list[Any]) -> list[i
         )
     if depth == len(shape) - 1 and all(type(v) in (int, float, bool) for v in data):
         flat.extend(data)
-        return []
+        return
     for v in data:
         _flatten(v, shape, depth + 1, flat)
-    return []
 
 
 def _number(v: Any) -> Any:
     if isinstance(v, (int, float)):
         return v
-    if is_number(v) and not isinstance(v, complex):
-        return v.item()
-    if isinstance(v, Tensor):
+    if isinstance(v, complex):
+        raise TypeError("complex numbers are not supported yet")
+    if is_number(v) or isinstance(v, Tensor):
         return v.item()
     name = type(v).__name__
-    if isinstance(v, str):
+    if isinstance(v, (str, bytes)):
         raise TypeError(f"new(): invalid data type '{name}'")
-    raise TypeError(f"not a number: {name}")
+    raise RuntimeError(f"Could not infer dtype of {name}")
 
 
 def as_tensor(data: Any, dtype: dtype | None = None, device: Any = None) -> Tensor:
@@ -263,12 +283,22 @@ def _size(size: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(s if s.__class__ is int else s.__index__() for s in size)
 
 
-def _dtype_of(d: dtype | None) -> dtype:
-    if d is None:
-        return _default
-    if not isinstance(d, dtype):
+def as_dtype(d: Any) -> dtype:
+    """A dtype, or the one that a Python type stands for.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if isinstance(d, dtype):
+        return d
+    found = _PYTHON_TYPES.get(d) if isinstance(d, type) else None
+    if found is None:
         raise TypeError(f"argument 'dtype' must be torch.dtype, not {type(d).__name__}")
-    return d
+    return found
+
+
+def _dtype_of(d: Any) -> dtype:
+    return _default if d is None else as_dtype(d)
 
 
 def _device_of(d: Any) -> int:
@@ -322,7 +352,7 @@ def _like(
 ) -> Tensor:
     if not isinstance(t, Tensor):
         raise TypeError(f"argument 'input' (position 1) must be Tensor, not {type(t).__name__}")
-    r = wrap(lib.ops_like(t._h, -1 if dtype is None else dtype.code, kind, f, i))
+    r = wrap(lib.ops_like(t._h, -1 if dtype is None else as_dtype(dtype).code, kind, f, i))
     if device is not None:
         r = r.to(device=device)
     return _finish(r, requires_grad)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from . import _functions as f
 from ._boundary import lib
-from ._core import Tensor, attach, check_inplace, grad_enabled, make, raw, rebase, scalar, seq
+from ._core import Tensor, attach, check_inplace, grad_enabled, raw, rebase, scalar, seq, wrap
 from ._dtypes import DTYPES, POSITIONS, SCALAR_TYPE_NAMES, bool_, uint8
 
 TYPE_CHECKING = False
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _FULL = slice(None)
 _BASIC = (int, slice, type(None), type(Ellipsis))
 _NUMBERS = (int, float, bool)
+_SHORT = 32  # items of a list that may still be read as a tuple
 
 
 def getitem(self: Tensor, index: Any, int=int, slice=slice) -> Tensor:
@@ -79,7 +80,26 @@ def getitem(self: Tensor, index: Any, int=int, slice=slice) -> Tensor:
             return f.index_get(self, (index,), (0,))
     elif index is None:
         return f.unsqueeze(self, 0)
-    return _get(self, (index,))
+    return _get(self, as_tuple(index))
+
+
+def as_tuple(index: Any) -> tuple[Any, ...]:
+    """The items of an index: a short list that holds more than numbers is read as a tuple."""
+    if isinstance(index, tuple):
+        return tuple(index)
+    if isinstance(index, list) and len(index) < _SHORT and any(map(_makes_tuple, index)):
+        return tuple(index)
+    return (index,)
+
+
+def _makes_tuple(item: Any) -> bool:
+    """Does a list with this item index several dims, as NumPy before 1.23 and PyTorch read it?"""
+    return (
+        item is None
+        or item is Ellipsis
+        or isinstance(item, (slice, Tensor))
+        or (hasattr(item, "__len__") and hasattr(item, "__getitem__"))
+    )
 
 
 def _get(self: Tensor, index: tuple[Any, ...]) -> Tensor:
@@ -95,7 +115,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     if kind is int or kind is slice:
         view, tensors, dims = getitem(self, index), [], ()
     else:
-        given = index if kind is tuple else (index,)
+        given = as_tuple(index)
         mask = _lone_mask(self, given)
         if mask is not None and _fill(self, mask, value):
             return
@@ -104,11 +124,10 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         if not tensors:
             view.fill_(value)
             return
-        value = make(
+        value = wrap(
             lib.ops_full(
                 lib.ops_dtype(view._h), lib.ops_device(view._h), *scalar(value), 0, 0, 0, 0, 0
-            ),
-            None,
+            )
         )
     elif not isinstance(value, Tensor):
         from ._create import tensor
@@ -142,7 +161,6 @@ def _parse(self: Tensor, index: tuple[Any, ...]) -> tuple[Tensor, list[Tensor], 
     tensors: list[Tensor] = []
     dims: list[int] = []
     d = 0
-    seen_dots = False
     for i in items:
         kind = i.__class__
         if kind is int:
@@ -161,9 +179,6 @@ def _parse(self: Tensor, index: tuple[Any, ...]) -> tuple[Tensor, list[Tensor], 
             view = f.unsqueeze(view, d)
             d += 1
         elif i is Ellipsis:
-            if seen_dots:
-                raise IndexError("an index can only have a single ellipsis ('...')")
-            seen_dots = True
             d += self.ndim - used
         elif kind is bool:
             view = f.unsqueeze(view, d)
@@ -186,6 +201,8 @@ def _parse(self: Tensor, index: tuple[Any, ...]) -> tuple[Tensor, list[Tensor], 
                 tensors.append(i)
                 dims.append(d)
                 d += 1
+    if dims and dims[-1] >= view.ndim:  # behind several '...'
+        raise IndexError(f"too many indices for tensor of dimension {self.ndim}")
     return view, tensors, tuple(dims)
 
 
@@ -219,7 +236,9 @@ def _item(i: Any, self: Tensor) -> Any:
         return _item(t, self)
     if hasattr(i, "__index__"):
         return i.__index__()
-    raise TypeError(
+    if isinstance(i, (str, bytes)):
+        raise TypeError(f"new(): invalid data type '{type(i).__name__}'")
+    raise IndexError(
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
         "indices "
         f"(got {type(i).__name__})"
@@ -266,6 +285,8 @@ def _explain(self: Tensor, items: Sequence[Any]) -> None:
     d = shown = 0  # the dim of self, and the dim as PyTorch counts: new dims too
     for i in items:
         if i.__class__ is int:
+            if d >= self.ndim:  # behind several '...'
+                raise IndexError(f"too many indices for tensor of dimension {self.ndim}") from None
             n = self.shape[d]
             if not -n <= i < n:
                 raise IndexError(
@@ -307,6 +328,16 @@ def _positions_of_bool(on: bool, view: Tensor) -> Tensor:
 
 
 # Writing -----------------------------------------------------------------------------------------
+
+
+def check_overlap(written: Tensor, *operands: Tensor) -> None:
+    """Refuse operands that look into the memory a write at indices is about to change."""
+    if any(lib.ops_overlap(t._h, written._h) for t in operands):
+        raise RuntimeError(
+            "unsupported operation: some elements of the input tensor and the written-to tensor "
+            "refer to a single memory location. Please clone() the tensor before performing the "
+            "operation."
+        )
 
 
 def _lone_mask(self: Tensor, items: tuple[Any, ...]) -> Tensor | None:
@@ -375,6 +406,7 @@ def _write(
             "destination "
             f"and {names[1]} for the source."
         )
+    check_overlap(view, values, *indices)
     record = grad_enabled() and (view.requires_grad or values.requires_grad)
     if record:
         from ._tensor import _check_view_leaf, _fresh
@@ -382,10 +414,6 @@ def _write(
         _fresh(view)
         _fresh(values)
         _check_view_leaf(view)
-        if values.ndim and lib.ops_storage_pointer(values._h) == lib.ops_storage_pointer(view._h):
-            values = values.clone()
-    elif lib.ops_storage_pointer(values._h) == lib.ops_storage_pointer(view._h):
-        values = values.clone()
     stamp = seq()
     was = grad_enabled()
     lib.ops_set_grad_enabled(0)

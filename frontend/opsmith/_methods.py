@@ -82,10 +82,26 @@ def _attach(shard: str, made: dict[str, Callable[[], Any]]) -> None:
     when_loaded(shard, fill)
 
 
+def _same(fn: Any) -> Any:
+    return fn
+
+
+def _inverting(fn: Any) -> Any:
+    """The operator ~, to which floats are operands of the wrong type."""
+
+    def invert(self: Tensor) -> Tensor:
+        if self.dtype.is_floating_point:
+            raise TypeError(f"~ is defined for integer and boolean tensors, not for {self.dtype}")
+        return fn(self)
+
+    return invert
+
+
 def _operator(word: str, target: str, binary: bool, inplace: bool) -> dict[str, Callable[[], Any]]:
     """The special methods of an operator, each as a function that makes it."""
     if word in UNARY:
-        return {f"__{UNARY[word]}__": lambda: getattr(f, target)}
+        made_unary = _inverting if word == "invert" else _same
+        return {f"__{UNARY[word]}__": lambda: made_unary(getattr(f, target))}
     dunder = DUNDERS[word]
     plain, reflected, in_place = f"__{dunder}__", f"__r{dunder}__", f"__i{dunder}__"
     made: dict[str, Callable[[], Any]] = {

@@ -6,7 +6,7 @@ The registry has one schema an op; here the other call forms are told apart.
 from __future__ import annotations
 
 from . import _functions as f
-from ._core import Tensor
+from ._core import Tensor, need_tensor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any =
 
 def equal(input: Tensor, other: Tensor) -> bool:
     """Same shape and the same values?"""
+    need_tensor("equal", input=input, other=other)
     from .compose import selection
 
     return selection.equal(input, other)
@@ -35,6 +36,7 @@ def allclose(
     input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> bool:
     """Are all elements close: ``abs(input - other) <= atol + rtol * abs(other)``?"""
+    need_tensor("allclose", input=input, other=other)
     from .compose import selection
 
     return selection.allclose(input, other, rtol, atol, equal_nan)
@@ -42,6 +44,7 @@ def allclose(
 
 def is_nonzero(input: Tensor) -> bool:
     """Is the only element not zero?"""
+    need_tensor("is_nonzero", input=input)
     from .compose import selection
 
     return selection.is_nonzero(input)
@@ -54,6 +57,7 @@ def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
 
 def _moment(op: Any, input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """An op by correction, called in that form or in the older one by ``unbiased``."""
+    need_tensor(op.__name__, input=input)
     if args and args[0].__class__ is bool:  # (input, unbiased)
         args, kwargs = args[1:], {**kwargs, "unbiased": args[0]}
     if len(args) > 1:  # (input, dim, unbiased, keepdim)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from array import array
 
 from . import _functions as f
 from ._boundary import lib
-from ._core import Tensor, ints, wrap
-from ._create import _finish, get_default_dtype, tensor, zeros
+from ._core import Tensor, wrap
+from ._create import _finish, empty, get_default_dtype, zeros
 from ._dtypes import float64, int64
 
 TYPE_CHECKING = False
@@ -34,7 +33,9 @@ def arange(
     if end is None:
         start, end = 0, start
     start, end, step = _number(start), _number(end), _number(step)
-    if step == 0:
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
+    if step == 0 or step != step:
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
@@ -46,9 +47,9 @@ def arange(
 
 def _line(start: Any, step: Any, n: int, whole: bool) -> Tensor:
     """``start + step * k`` for k below n, exact for integers."""
-    ends = (start, start + n * step, step) if whole else (0, n)
-    block = array("q", range(*ends)).tobytes() or b"\0"
-    k = wrap(lib.ops_from_block(int64.code, int64.code, block, *ints((n,))))
+    if n > 2**63 - 1:
+        raise RuntimeError(f"a range of {n:.3g} elements is too large")
+    k = wrap(lib.ops_range(start, step, n) if whole else lib.ops_range(0, 1, n))
     return k if whole else k.to(float64) * float(step) + float(start)
 
 
@@ -58,6 +59,8 @@ def linspace(
 ) -> Tensor:  # fmt: skip
     """``steps`` equally spaced numbers from start to end, both included."""
     start, end = _number(start), _number(end)
+    if not hasattr(steps, "__index__"):
+        raise TypeError(f"linspace(): argument 'steps' must be int, not {type(steps).__name__}")
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
     k = _line(0, 1, steps, True).to(float64)
@@ -101,8 +104,7 @@ def tril_indices(
     layout: Any = None,
 ) -> Tensor:
     """Row and column numbers of the lower triangle, as a (2, n) tensor."""
-    pairs = [(r, c) for r in range(row) for c in range(col) if c <= r + offset]
-    return _pairs(pairs, dtype)
+    return _staircase(row, col, offset, dtype, lower=True)
 
 
 def triu_indices(
@@ -115,12 +117,31 @@ def triu_indices(
     layout: Any = None,
 ) -> Tensor:
     """Row and column numbers of the upper triangle, as a (2, n) tensor."""
-    pairs = [(r, c) for r in range(row) for c in range(col) if c >= r + offset]
-    return _pairs(pairs, dtype)
+    return _staircase(row, col, offset, dtype, lower=False)
 
 
-def _pairs(pairs: list[tuple[int, int]], dtype: dtype) -> Tensor:
-    return tensor([[r for r, _ in pairs], [c for _, c in pairs]], dtype=dtype)
+def _staircase(row: int, col: int, offset: int, dtype: dtype, *, lower: bool) -> Tensor:
+    """Positions on or below the diagonal (``lower``), or on or above it, row by row."""
+    if row < 0 or col < 0:
+        raise RuntimeError(f"the sizes must not be negative, found {row} and {col}")
+    total = _steps(row, col, offset + (1 if lower else 0))
+    empty(2, total if lower else row * col - total, dtype=dtype)  # refused if it is too large
+    rows = arange(row)
+    edge = f.clamp(rows + (offset + (1 if lower else 0)), 0, col)  # columns left of the stairs
+    count = edge if lower else col - edge
+    starts = f.cumsum(count, 0) - count  # where each row begins in the result
+    rows = f.repeat_interleave(rows, count)
+    shift = starts if lower else starts - edge
+    columns = arange(rows.numel()) - f.index_select(shift, 0, rows)
+    return f.stack([rows, columns]).to(dtype)
+
+
+def _steps(row: int, col: int, first: int) -> int:
+    """The sum of ``first + r``, clamped to 0 .. col, over the rows r."""
+    rising = range(min(max(-first, 0), row), min(max(col - first, 0), row))
+    whole = max(row - max(col - first, 0), 0)
+    rows = sum((rising.start, rising.stop - 1)) * len(rising) // 2
+    return rows + first * len(rising) + col * whole
 
 
 __all__ = ["arange", "eye", "linspace", "logspace", "tril_indices", "triu_indices"]

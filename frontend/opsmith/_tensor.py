@@ -485,23 +485,17 @@ def tolist(self: Tensor) -> Any:
     """Nested lists of Python numbers (a number for 0-d)."""
     if self.ndim == 0:
         return self.item()
+    if self.numel() == 0:
+        return _empty_lists(self.shape)
     flat = _flat_list(self)
     for n in reversed(self.shape[1:]):
-        flat = (
-            [flat[k : k + n] for k in range(0, len(flat), n)]
-            if n
-            else [[] for _ in range(_lead(self.shape))]
-        )
+        flat = [flat[k : k + n] for k in range(0, len(flat), n)]
     return flat
 
 
-def _lead(shape: Size) -> int:
-    n = 1
-    for s in shape:
-        if s == 0:
-            break
-        n *= s
-    return n
+def _empty_lists(shape: Any) -> list[Any]:
+    """Nested lists of the sizes before the first 0."""
+    return [_empty_lists(shape[1:]) for _ in range(shape[0])]
 
 
 def _flat_list(t: Tensor) -> list[Any]:
@@ -658,23 +652,32 @@ def _converted(t: Tensor, h: float) -> Tensor:
 @_method
 def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """Convert dtype and device: ``to(dtype)``, ``to(device)``, ``to(device, dtype)``, ``to(other)``."""  # noqa: E501
+    from ._create import as_dtype
+
     d = kwargs.get("dtype")
     where = kwargs.get("device")
     copy = kwargs.get("copy", False)
     for k, a in enumerate(args):
-        if isinstance(a, dtype):
-            d = a
-        elif isinstance(a, Tensor):
+        if isinstance(a, Tensor):
             d, where = a.dtype, a.device
+        elif isinstance(a, dtype) or a in (float, int, bool):
+            d = a
+        elif a.__class__ is int:
+            where = device("cuda", a)
         elif isinstance(a, (str, device)):
             where = a
         elif isinstance(a, bool):
             copy = a if k >= 2 or (k == 1 and False) else copy
         elif a is not None:
             raise TypeError(
-                f"to() received an invalid combination of arguments - got ({type(a).__name__})"
+                "to() received an invalid combination of arguments - got "
+                f"({a.__class__.__name__})"
             )
-    code = -1 if d is None else d.code
+    if not (where is None or isinstance(where, (str, int, device))):
+        raise TypeError(
+            f"to(): argument 'device' must be torch.device, not {where.__class__.__name__}"
+        )
+    code = -1 if d is None else as_dtype(d).code
     place = -1 if where is None else device(where).code
     if not copy and code in (-1, lib.ops_dtype(self._h)) and place in (-1, lib.ops_device(self._h)):
         return _formatted(self, kwargs.get("memory_format"))

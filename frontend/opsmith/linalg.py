@@ -5,9 +5,10 @@ Decompositions and solvers (svd, qr, solve, inv, ...) are not here yet.
 
 from __future__ import annotations
 
-from . import _functions as f
-from ._core import Tensor, write_out
-from ._loading import lookup
+from . import _functions as _f
+from ._core import Tensor
+from ._core import write_out as _write_out
+from ._loading import lookup as _lookup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _result(name: str, out: Any, value: Tensor) -> Tensor:
-    return value if out is None else write_out(out, value, f"linalg_{name}")
+    return value if out is None else _write_out(out, value, f"linalg_{name}")
 
 
 def vector_norm(
@@ -25,7 +26,7 @@ def vector_norm(
 ) -> Tensor:  # fmt: skip
     """The ord-norm of vectors along ``dim`` (a dim or several, flattened); None takes all."""
     dims = dim if dim is None or isinstance(dim, int) else tuple(dim)
-    return _result("vector_norm", out, f.vector_norm(x, ord, dims, keepdim, dtype=dtype))
+    return _result("vector_norm", out, _f.vector_norm(x, ord, dims, keepdim, dtype=dtype))
 
 
 def matrix_norm(
@@ -51,7 +52,7 @@ def matrix_norm(
     if dtype is not None:
         A = A.to(dtype)
     if ord == "fro":
-        return _result("matrix_norm", out, f.vector_norm(A, 2, (rows, columns), keepdim))
+        return _result("matrix_norm", out, _f.vector_norm(A, 2, (rows, columns), keepdim))
     if ord not in (1, -1, float("inf"), float("-inf")):
         if ord in (2, -2, "nuc"):
             raise NotImplementedError(
@@ -60,11 +61,11 @@ def matrix_norm(
             )
         raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
     along, other = (rows, columns) if abs(ord) == 1 else (columns, rows)
-    sums = f.sum(f.abs(A), (along,), True)
+    sums = _f.sum(_f.abs(A), (along,), True)
     if sums.shape[other] == 0 and ord > 0:  # of nothing, the largest sum is 0
-        sums = f.constant_pad_nd(sums, (0, 0) * (A.ndim - 1 - other) + (0, 1))
-    found = (f.amax if ord > 0 else f.amin)(sums, (other,), True)
-    return _result("matrix_norm", out, found if keepdim else f.squeeze(found, (rows, columns)))
+        sums = _f.constant_pad_nd(sums, (0, 0) * (A.ndim - 1 - other) + (0, 1))
+    found = (_f.amax if ord > 0 else _f.amin)(sums, (other,), True)
+    return _result("matrix_norm", out, found if keepdim else _f.squeeze(found, (rows, columns)))
 
 
 def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None,
@@ -100,12 +101,12 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
 
 def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
     """Cross products of vectors of three along ``dim``."""
-    return _result("cross", out, f.cross(input, other, dim))
+    return _result("cross", out, _f.cross(input, other, dim))
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
     """Dot products of vectors along ``dim``."""
-    return _result("vecdot", out, f.sum(f.mul(x, y), (dim,)))
+    return _result("vecdot", out, _f.sum(_f.mul(x, y), (dim,)))
 
 
 def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
@@ -120,30 +121,30 @@ def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
 
     if n == 0:
         return _result(
-            "matrix_power", out, f.expand(eye(A.shape[-1], dtype=A.dtype), tuple(A.shape)).clone()
+            "matrix_power", out, _f.expand(eye(A.shape[-1], dtype=A.dtype), tuple(A.shape)).clone()
         )
     found, square = None, A
     while n:
         if n & 1:
-            found = square if found is None else f.matmul(found, square)
+            found = square if found is None else _f.matmul(found, square)
         n >>= 1
         if n:
-            square = f.matmul(square, square)
+            square = _f.matmul(square, square)
     assert found is not None
     return _result("matrix_power", out, found.clone() if found is A else found)
 
 
-matmul = lookup("matmul")
+matmul = _lookup("matmul")
 
 
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """The diagonals of matrices, as views."""
-    return f.diagonal(A, offset, dim1, dim2)
+    return _f.diagonal(A, offset, dim1, dim2)
 
 
 def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     """Powers of a vector's elements, as rows, the lowest first."""
-    return f.vander(x, N, increasing=True)
+    return _f.vander(x, N, increasing=True)
 
 
 __all__ = [

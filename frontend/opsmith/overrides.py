@@ -16,7 +16,10 @@ from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
 from ._boundary import lib
-from ._core import ALWAYS, SUBCLASS, Tensor, overrides
+from ._core import ALWAYS as _ALWAYS
+from ._core import SUBCLASS as _SUBCLASS
+from ._core import Tensor
+from ._core import overrides as _overrides
 
 __all__ = [
     "BaseTorchFunctionMode", "DisableTorchFunction", "DisableTorchFunctionSubclass",
@@ -56,7 +59,7 @@ class DisableTorchFunctionSubclass(_Diverted):
     """Within the block no class takes calls over; modes still do."""
 
     def __init__(self) -> None:
-        super().__init__(~SUBCLASS)
+        super().__init__(~_SUBCLASS)
 
 
 class DisableTorchFunction(_Diverted):
@@ -81,14 +84,14 @@ class TorchFunctionMode:
     def __enter__(self) -> Any:
         """Put this mode innermost."""
         _modes.stack.append(self)
-        lib.ops_divert(lib.ops_diverted_flags() | ALWAYS)
+        lib.ops_divert(lib.ops_diverted_flags() | _ALWAYS)
         return self
 
     def __exit__(self, *exc: object) -> None:
         """Take it off."""
         _modes.stack.pop()
         if not _modes.stack:
-            lib.ops_divert(lib.ops_diverted_flags() & ~ALWAYS)
+            lib.ops_divert(lib.ops_diverted_flags() & ~_ALWAYS)
 
     @classmethod
     def push(cls, *args: Any, **kwargs: Any) -> Any:
@@ -108,7 +111,7 @@ def _operands(values: Iterable[Any]) -> Iterator[Any]:
     for v in values:
         if isinstance(v, (list, tuple)):
             yield from _operands(v)
-        elif overrides(v):
+        elif _overrides(v):
             yield v
 
 
@@ -135,11 +138,11 @@ def handle(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     operands = _overriding(args, kwargs)
     types = tuple([type(v) for v in operands])
     asked: list[str] = []
-    if lib.ops_diverted_flags() & ALWAYS:
+    if lib.ops_diverted_flags() & _ALWAYS:
         mode = _modes.stack.pop()
         flags = lib.ops_diverted_flags()
         if not _modes.stack:
-            lib.ops_divert(flags & ~ALWAYS)
+            lib.ops_divert(flags & ~_ALWAYS)
         try:
             result = mode.__torch_function__(func, types, args, kwargs)
         finally:
@@ -182,7 +185,7 @@ def _converted(result: Any, cls: type, args: tuple[Any, ...]) -> Any:
         if any(result is a for a in args):  # an operand that was written in place keeps its class
             return result.as_subclass(cls)
         result.__class__ = cls
-        lib.ops_set_flag(result._h, SUBCLASS, 1)
+        lib.ops_set_flag(result._h, _SUBCLASS, 1)
         return result
     if isinstance(result, (list, tuple)):
         items = [_converted(item, cls, args) for item in result]
@@ -222,7 +225,7 @@ def guard(cls: type) -> None:
 def _guarded(fn: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(fn)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if overrides(self) or lib.ops_diverted_flags() & ALWAYS:
+        if _overrides(self) or lib.ops_diverted_flags() & _ALWAYS:
             return handle(fn, (self, *args), kwargs)
         return fn(self, *args, **kwargs)
 
@@ -231,7 +234,7 @@ def _guarded(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 def _guarded_property(value: Any) -> property:
     def read(self: Any) -> Any:
-        if overrides(self):
+        if _overrides(self):
             return handle(value.__get__, (self,), {})
         return value.__get__(self)
 
@@ -246,7 +249,7 @@ def _guarded_property(value: Any) -> property:
 
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:
     """Does a mode or one of the arguments take calls over?"""
-    return bool(lib.ops_diverted_flags() & ALWAYS) or any(overrides(a) for a in relevant_args)
+    return bool(lib.ops_diverted_flags() & _ALWAYS) or any(_overrides(a) for a in relevant_args)
 
 
 def has_torch_function_unary(arg: Any) -> bool:

@@ -12,12 +12,13 @@ from typing import Any
 
 import opsmith
 from opsmith import Tensor
-from opsmith._dtypes import DTYPES, as_bits
+from opsmith._dtypes import DTYPES as _DTYPES
+from opsmith._dtypes import as_bits as _as_bits
 from opsmith.serialization import _replacing
 
 __all__ = ["load", "load_file", "save", "save_file"]
 
-_NAMES = {d.safetensors: d for d in DTYPES}
+_NAMES = {d.safetensors: d for d in _DTYPES}
 
 
 def _package() -> Any:
@@ -46,7 +47,7 @@ def save(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) 
         data = tensor.detach().cpu().contiguous()
         dtype = str(data.dtype).rpartition(".")[2]
         if not data.dtype.numpy:
-            data = data.view(as_bits(data.dtype))
+            data = data.view(_as_bits(data.dtype))
         array = data.numpy()
         arrays.append(array)  # what follows holds its address
         spec[name] = _spec(package, dtype, list(tensor.shape), array)
@@ -87,7 +88,7 @@ def load(data: bytes, device: Any = "cpu") -> dict[str, Tensor]:
         own = _NAMES.get(entry["dtype"])
         if own is None:
             raise RuntimeError(f"safetensors: {name!r} has the unsupported dtype {entry['dtype']}")
-        raw = np.dtype(own.numpy or as_bits(own).numpy).newbyteorder("<")
+        raw = np.dtype(own.numpy or _as_bits(own).numpy).newbyteorder("<")
         array = np.frombuffer(bytearray(entry["data"]), raw).reshape(entry["shape"])
         tensor = opsmith.from_numpy(array)
         tensor = tensor if own.numpy else tensor.view(own)

@@ -18,8 +18,8 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from opsmith._checkpoint_read import Reader
-from opsmith._checkpoint_write import Writer
+from opsmith._checkpoint_read import Reader as _Reader
+from opsmith._checkpoint_write import Writer as _Writer
 
 __all__ = [
     "add_safe_globals",
@@ -97,7 +97,7 @@ def save(
             f"pickle_module={pickle_module!r}, pickle_protocol={pickle_protocol}, "
             f"_use_new_zipfile_serialization={_use_new_zipfile_serialization}"
         )
-    writer = Writer()
+    writer = _Writer()
     payload = writer.dump(obj)
     records: list[tuple[str, Any]] = [("data.pkl", payload)]
     if not _disable_byteorder_record:
@@ -110,7 +110,7 @@ def save(
         _write_archive(f, "archive", records, writer)
 
 
-def _write_archive(file: Any, root: str, records: list[tuple[str, Any]], writer: Writer) -> None:
+def _write_archive(file: Any, root: str, records: list[tuple[str, Any]], writer: _Writer) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for name, data in records:
             _write_record(archive, f"{root}/{name}", data)
@@ -226,7 +226,7 @@ def _load(
         state = "is cut short" if head.startswith(b"PK\x03\x04") else "is no checkpoint"
         raise RuntimeError(f"load: {place} {state}, expected a zip archive ({error})") from None
     with archive:
-        reader = Reader(archive, file if mapped else None, place, map_location)
+        reader = _Reader(archive, file if mapped else None, place, map_location)
         if not weights_only:
             return reader.load_trusted(**pickle_args)
         return reader.load_restricted(_safe_globals)

@@ -148,6 +148,13 @@ int64_t ops_version_of(double h)
     return T(h)->version->count;
 }
 
+int ops_overlap(double a, double b)
+{
+    const ops_tensor *x = T(a), *y = T(b);
+    return x->numel > 0 && (ops_tensors_overlap(x, y) != OPS_APART ||
+                            (x->storage == y->storage && x->data == y->data && y->numel > 0));
+}
+
 void ops_bump_version(double h, double stamp)
 {
     ops_tensor_written(T(h), stamp);
@@ -224,10 +231,56 @@ int64_t ops_item_int(double h)
 
 /* Making tensors ------------------------------------------------------------------------------- */
 
+/* A number after a conversion to `dtype` and back to `wide`. */
+static void round_trip(int dtype, int wide, const void *value, void *back)
+{
+    int64_t room;
+    ops_convert(dtype, wide, 1, value, 8, (char *)&room);
+    ops_convert(wide, dtype, 1, (const char *)&room, 8, back);
+}
+
+/* Does the number fit the dtype? Unsigned dtypes take negative integers too, modulo their range. */
+static int fits(int dtype, int kind, double f, int64_t i)
+{
+    if (kind == 2 || dtype == OPS_BOOL) {
+        return 1;
+    }
+    if (ops_is_float(dtype)) {
+        double v = kind == 1 ? f : (double)i, back;
+        round_trip(dtype, OPS_F64, &v, &back);
+        return isfinite(back) || !isfinite(v);
+    }
+    if (kind == 1) {
+        double v = f < 0 ? floor(f) : ceil(f), back; /* the range ends at integers */
+        round_trip(dtype, OPS_F64, &v, &back);
+        return back == v;
+    }
+    int64_t minus = -1, back;
+    round_trip(dtype, OPS_I64, &minus, &back);
+    int64_t v = i < 0 && back > 0 && i != INT64_MIN ? -i : i;
+    round_trip(dtype, OPS_I64, &v, &back);
+    return back == v;
+}
+
 static int fill(ops_tensor *t, int kind, double f, int64_t i)
 {
+    if (OPS_UNLIKELY(!fits(t->dtype, kind, f, i))) {
+        ops_fail(OPS_RUNTIME_ERROR, "value cannot be converted to type %s without overflow",
+                 ops_dtype_name[t->dtype]);
+        return 0;
+    }
     ops_number n;
     return ops_tensor_copy(t, ops_number_tensor(&n, kind, f, i));
+}
+
+/* A fresh tensor, filled; null with an error set. */
+static ops_tensor *filled(ops_tensor *t, int kind, double f, int64_t i)
+{
+    if (t != NULL && OPS_UNLIKELY(!fill(t, kind, f, i))) {
+        ops_tensor_drop(t);
+        return NULL;
+    }
+    return t;
 }
 
 /* A 0-d tensor that takes part in promotion as a Python number does. */
@@ -274,10 +327,7 @@ double ops_full(int dtype, int device, int kind, double f, int64_t i, int64_t n,
 {
     int64_t small[4];
     ops_tensor *t = ops_tensor_new(dtype, device, (int)n, ops_ints(n, a, b, c, d, small));
-    if (t != NULL) {
-        fill(t, kind, f, i);
-    }
-    return ops_to_handle(t);
+    return ops_to_handle(filled(t, kind, f, i));
 }
 
 /* Same shape and stride order. */
@@ -302,10 +352,7 @@ double ops_like(double h, int dtype, int kind, double f, int64_t i)
 {
     const ops_tensor *t = T(h);
     ops_tensor *out = like(t, dtype < 0 ? t->dtype : dtype, t->device);
-    if (out != NULL && kind >= 0) {
-        fill(out, kind, f, i);
-    }
-    return ops_to_handle(out);
+    return ops_to_handle(kind < 0 ? out : filled(out, kind, f, i));
 }
 
 double ops_ones_like(double h)
@@ -325,6 +372,19 @@ double ops_from_block(int dtype, int source, const char *block, int64_t n, int64
     ops_tensor *t = ops_tensor_new(dtype, OPS_CPU, (int)n, ops_ints(n, a, b, c, d, small));
     if (t != NULL && t->numel > 0) {
         ops_convert(dtype, source, t->numel, block, ops_dtype_size[source], t->data);
+    }
+    return ops_to_handle(t);
+}
+
+double ops_range(int64_t start, int64_t step, int64_t count)
+{
+    ops_tensor *t = ops_tensor_new(OPS_I64, OPS_CPU, 1, &count);
+    if (t != NULL) {
+        int64_t *p = (int64_t *)t->data;
+        uint64_t v = (uint64_t)start;
+        for (int64_t k = 0; k < count; ++k, v += (uint64_t)step) {
+            p[k] = (int64_t)v;
+        }
     }
     return ops_to_handle(t);
 }
@@ -413,7 +473,12 @@ int ops_copy(double to, double from, double stamp)
         return 0;
     }
     ops_tensor *apart = NULL;
-    if (ops_tensors_overlap(a, b)) {
+    int overlap = ops_tensors_overlap(a, b);
+    if (overlap == OPS_OVERLAP) {
+        ops_refuse_overlap();
+        return 0;
+    }
+    if (overlap) {
         apart = ops_tensor_new(b->dtype, b->device, b->ndim, b->shape);
         if (apart == NULL || !ops_tensor_copy(apart, b)) {
             return 0;

@@ -165,9 +165,35 @@ int ops_saved_are_valid(const char *op, ops_tensor *const *saved, int n, double 
 
 /* Running a plan ------------------------------------------------------------------------------- */
 
+/* What a kernel found wrong with the elements of its block; set by the thread that ran it. */
+typedef struct refusal {
+    enum ops_status status;
+    const char *text; /* null: nothing */
+} refusal;
+
+static __thread refusal refused;
+
+void ops_refuse(enum ops_status status, const char *text)
+{
+    refused = (refusal){status, text};
+}
+
+/* Turn this thread's refusal into the pending error; 0 if there is none. */
+static int take_refusal(void)
+{
+    if (OPS_LIKELY(refused.text == NULL)) {
+        return 0;
+    }
+    ops_fail(refused.status, "%s", refused.text);
+    refused.text = NULL;
+    return 1;
+}
+
 typedef struct job {
     const ops_plan *plan;
     ops_pointwise_kernel kernel;
+    const char *refused_text; /* of some thread, behind refused_status */
+    int refused_status;
     const ops_scalar *s;
     uint8_t direct[OPS_MAX_OPERANDS]; /* contiguous along a row and of the wanted type */
     int all_direct;
@@ -222,7 +248,7 @@ static void transfer(const ops_plan *plan, const ops_operand_plan *o, const int6
 
 static void run_range(int64_t lo, int64_t hi, void *arg)
 {
-    const job *j = arg;
+    job *j = arg;
     const ops_plan *plan = j->plan;
     int last = plan->ndim - 1, operands = plan->operands;
     int64_t row = plan->shape[last];
@@ -262,6 +288,12 @@ static void run_range(int64_t lo, int64_t hi, void *arg)
             }
         }
         j->kernel(n, p, j->s, lo);
+        if (OPS_UNLIKELY(refused.text != NULL)) {
+            __atomic_store_n(&j->refused_status, (int)refused.status, __ATOMIC_RELAXED);
+            __atomic_store_n(&j->refused_text, refused.text, __ATOMIC_RELEASE);
+            refused.text = NULL;
+            return;
+        }
         for (int k = 0; k < operands && plan->op[k].output; ++k) {
             if (p[k] != NULL && !j->direct[k]) {
                 transfer(plan, &plan->op[k], at.index, n, p[k]);
@@ -272,7 +304,8 @@ static void run_range(int64_t lo, int64_t hi, void *arg)
     }
 }
 
-static void run(const ops_plan *plan, ops_pointwise_kernel kernel, const ops_scalar *s, float cost)
+/* 0 with an error set where the kernel refuses an element. */
+static int run(const ops_plan *plan, ops_pointwise_kernel kernel, const ops_scalar *s, float cost)
 {
     job j = {.plan = plan, .kernel = kernel, .s = s, .all_direct = 1};
     int last = plan->ndim - 1;
@@ -295,14 +328,19 @@ static void run(const ops_plan *plan, ops_pointwise_kernel kernel, const ops_sca
     int64_t n = plan->numel;
     if (n * (double)cost < 2 * GRAIN_NS) {
         run_range(0, n, &j);
-        return;
+    } else {
+        int64_t grain = (int64_t)(GRAIN_NS / cost) / BLOCK * BLOCK;
+        void *lock = n > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
+        ops_parallel_for(n, grain < BLOCK ? BLOCK : grain, run_range, &j);
+        if (lock != NULL) {
+            ops_gil_acquire(lock);
+        }
     }
-    int64_t grain = (int64_t)(GRAIN_NS / cost) / BLOCK * BLOCK;
-    void *lock = n > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
-    ops_parallel_for(n, grain < BLOCK ? BLOCK : grain, run_range, &j);
-    if (lock != NULL) {
-        ops_gil_acquire(lock);
+    if (OPS_UNLIKELY(j.refused_text != NULL)) {
+        ops_fail((enum ops_status)j.refused_status, "%s", j.refused_text);
+        return 0;
     }
+    return 1;
 }
 
 /* On whatever device; 0 with an error set. */
@@ -313,8 +351,7 @@ static int launch(int device, const ops_pointwise_op *op, int compute, const ops
     if (OPS_UNLIKELY(backend != NULL)) {
         return backend->pointwise(op, compute, plan, s);
     }
-    run(plan, op->kernels[compute], s, op->cost);
-    return 1;
+    return run(plan, op->kernels[compute], s, op->cost);
 }
 
 /* Entries -------------------------------------------------------------------------------------- */
@@ -331,12 +368,18 @@ static int element_dtype(int cls, int compute)
                                      : ops_compute_storage[compute];
 }
 
-/* A dense copy of an input that shares memory with the output in another order. */
+/* Refuse an input that surely shares some elements with the output in another order; a dense copy of
+ * one that may. */
 static int separate(ops_tensor **in, int n, const ops_tensor *dst, ops_tensor **copies)
 {
     int made = 0;
     for (int k = 0; k < n; ++k) {
-        if (!(in[k]->flags & (OPS_NUMBER | OPS_NONE)) && ops_tensors_overlap(in[k], dst)) {
+        int overlap = in[k]->flags & (OPS_NUMBER | OPS_NONE) ? 0 : ops_tensors_overlap(in[k], dst);
+        if (overlap == OPS_OVERLAP) {
+            ops_refuse_overlap();
+            return -1;
+        }
+        if (overlap) {
             ops_tensor *copy = ops_tensor_new(in[k]->dtype, in[k]->device, in[k]->ndim, in[k]->shape);
             if (copy == NULL || !ops_tensor_copy(copy, in[k])) {
                 return -1;
@@ -378,6 +421,41 @@ static int check_destination(const ops_pointwise_op *op, ops_tensor *dst, int nd
     return 1;
 }
 
+/* Does `op` on these give integers (or booleans)? */
+static int gives_integers(ops_tensor *const *in, const uint8_t *input_class, int n)
+{
+    int common = ops_common_dtype("", in, input_class, n);
+    return common >= 0 && ops_compute_index[common] > OPS_C_F32;
+}
+
+int ops_refuse_number(const ops_pointwise_op *op, ops_tensor *const *in, enum ops_number_rule rule,
+                      const char *name, int kind, int64_t i)
+{
+    switch (rule) {
+    case OPS_NUMBER_NATURAL:
+        if (kind != 0 || i >= 0 || !gives_integers(in, op->input_class, op->inputs)) {
+            return 0;
+        }
+        ops_fail(OPS_RUNTIME_ERROR,
+                 "%s(): %s is negative (%lld), which is not allowed where the result is an integer",
+                 op->name, name, (long long)i);
+        return 1;
+    case OPS_NUMBER_COMMON:
+        if (kind == 1 && gives_integers(in, op->input_class, op->inputs)) {
+            ops_fail(OPS_RUNTIME_ERROR,
+                     "%s(): %s must not be a floating point number for integral input tensors",
+                     op->name, name);
+            return 1;
+        }
+        if (kind == 2 && ops_common_dtype("", in, op->input_class, op->inputs) != OPS_BOOL) {
+            ops_fail(OPS_RUNTIME_ERROR, "%s(): %s may be a boolean only where the result is",
+                     op->name, name);
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* One device, or another one and 0-d tensors of the CPU, which pass for numbers. */
 static int check_devices(const char *name, ops_tensor *const *in, int n, int *device)
 {
@@ -414,7 +492,8 @@ static double general(const ops_pointwise_op *op, ops_tensor *const *inputs, int
     int compute = ops_compute_index[typed];
     int result = op->rule == OPS_RULE_BOOL ? OPS_BOOL : typed;
     if (OPS_UNLIKELY(op->kernels[compute] == NULL)) {
-        ops_fail(OPS_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", op->name, ops_dtype_name[typed]);
+        ops_fail(OPS_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", op->name,
+                 ops_dtype_name[typed]);
         return 0.0;
     }
     ops_plan plan;
@@ -557,6 +636,10 @@ double ops_pointwise(const ops_pointwise_op *op, ops_tensor *const *in, int reco
                     }
                 }
                 op->kernels[compute](count, p, s, 0);
+                if (OPS_UNLIKELY(op->checked) && take_refusal()) {
+                    ops_tensor_drop(out);
+                    return 0.0;
+                }
             } else {
                 ops_plan plan;
                 plan.ndim = 1;
@@ -573,7 +656,10 @@ double ops_pointwise(const ops_pointwise_op *op, ops_tensor *const *in, int reco
                     o->output = k == 0;
                     o->constant = number != 0;
                 }
-                run(&plan, op->kernels[compute], s, op->cost);
+                if (OPS_UNLIKELY(!run(&plan, op->kernels[compute], s, op->cost))) {
+                    ops_tensor_drop(out);
+                    return 0.0;
+                }
             }
             return ops_result(out, record, 0);
         }

@@ -399,7 +399,7 @@ static int run(job *j)
     }
     free(j->partial);
     if (j->failed == 1) {
-        ops_fail((enum ops_status)j->op->check_error, "%s(): expected %s", j->op->name, j->op->check);
+        ops_fail((enum ops_status)j->op->check_error, "%s", j->op->check);
     } else if (j->failed) {
         ops_fail(OPS_MEMORY_ERROR, "%s(): out of memory", j->op->name);
     }

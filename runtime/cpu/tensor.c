@@ -562,7 +562,12 @@ static void extent(const ops_tensor *t, const char **lo, const char **hi)
     *hi = t->data + (high + 1) * ops_itemsize(t);
 }
 
-/* Do the two touch common memory other than being exactly the same elements in the same order? */
+/* Do the elements fill the memory between the first and the last of them? */
+static int fills(const ops_tensor *t, const char *lo, const char *hi)
+{
+    return hi - lo == t->numel * ops_itemsize(t) && !ops_tensor_overlaps_itself(t);
+}
+
 int ops_tensors_overlap(const ops_tensor *a, const ops_tensor *b)
 {
     if (a->storage != b->storage || a->numel == 0 || b->numel == 0) {
@@ -575,5 +580,16 @@ int ops_tensors_overlap(const ops_tensor *a, const ops_tensor *b)
     const char *alo, *ahi, *blo, *bhi;
     extent(a, &alo, &ahi);
     extent(b, &blo, &bhi);
-    return alo < bhi && blo < ahi;
+    if (alo >= bhi || blo >= ahi) {
+        return OPS_APART;
+    }
+    return fills(a, alo, ahi) && fills(b, blo, bhi) ? OPS_OVERLAP : OPS_MAY_OVERLAP;
+}
+
+void ops_refuse_overlap(void)
+{
+    ops_fail(OPS_RUNTIME_ERROR,
+             "unsupported operation: some elements of the input tensor and the written-to tensor "
+             "refer to a single memory location. Please clone() the tensor before performing the "
+             "operation.");
 }

@@ -23,6 +23,13 @@ void ops_geometry_load(ops_geometry *g, ops_tensor *t)
 ops_tensor *ops_geometry_view(ops_geometry *g, int failed)
 {
     ops_tensor *source = g->source, *t = NULL;
+    int64_t numel = 1;
+    for (int d = 0; d < g->ndim; ++d) {
+        if (OPS_UNLIKELY(__builtin_mul_overflow(numel, g->shape[d], &numel)) && !failed) {
+            failed = ops_view_refuse(OPS_RUNTIME_ERROR, "a view of shape %s has too many elements",
+                                     ops_shape_text(g->ndim, g->shape));
+        }
+    }
     if (OPS_LIKELY(!(failed | g->failed))) {
         t = ops_tensor_share(source, g->ndim);
     }

@@ -117,7 +117,7 @@ class _Row(Kernel):
             compute=self.dtype.ctype,
             outputs=tuple(f"ops_{o.layout}<{CLASS[o.cls]}>" for o in self.outs),
             inputs=tuple(f"ops_{i.layout}<{CLASS[i.cls]}>" for i in self.ins),
-            check=_message(self.op.name, check[0]) if check else NONE,
+            check=_message(check[0]) if check else NONE,
             check_status=check[1] if check else "0",
             scalars=tuple(self.numbers()),
             head=tuple(head),
@@ -257,7 +257,7 @@ def _local(name: str) -> str:
     return f"{name}_" if name in OWN else pointwise.local(name)
 
 
-def _message(op: str, expected: str) -> str:
-    """A C string: what a failed check says."""
-    text = f"{op}(): expected {expected}".replace("%", "%%").replace("\\", "\\\\")
+def _message(said: str) -> str:
+    """A format in C: what a failed check says."""
+    text = said.replace("%", "%%").replace("\\", "\\\\")
     return '"' + text.replace('"', '\\"') + '"'

@@ -6,6 +6,7 @@ op is one more kernel, with an output per wanted gradient.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,9 +21,9 @@ from ..derive.op import (
     meaning_formula,
 )
 from ..dtypes import BY_CODE, COMPUTE, DType
-from ..formula import Call, Node, calls, names, unparse, walk
+from ..formula import Call, Compare, Node, Num, calls, names, unparse, walk
 from ..intrinsics import table
-from ..ir import BOOL, COMMON, LONG, Arg, PointwiseKernel, check, key
+from ..ir import BOOL, COMMON, LONG, STATUS, Arg, Check, PointwiseKernel, check, key
 from ..opdef import OpDef, Out
 from ..pytext.raw import RawOps
 from .family import Family
@@ -45,7 +46,7 @@ CHEAP = frozenset(
 RESERVED = frozenset(
     "n k p s start int float double long short char auto break case const continue default do else "
     "enum extern for goto if inline register restrict return signed sizeof static struct switch "
-    "typedef union unsigned void volatile while seed offset".split()
+    "typedef union unsigned void volatile while seed offset ok".split()
 )
 
 
@@ -59,12 +60,22 @@ class Loop:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckText:
+    """A look at the block before the loops: lines that clear `ok`, and what is reported then."""
+
+    lines: tuple[str, ...]
+    status: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class KernelText:
     """A kernel as C."""
 
     title: str
     symbol: str
     declarations: tuple[str, ...]
+    checks: tuple[CheckText, ...]
     loops: tuple[Loop, ...]
 
 
@@ -80,6 +91,7 @@ class Descriptor:
     outputs: int
     scalars: int
     rule: str
+    checked: int
     ordered: int
     input_class: tuple[str, ...]
     output_class: tuple[str, ...]
@@ -170,7 +182,8 @@ def _kernel(
     op: OpDef, stem: str, dtype: DType, title: str, outputs: tuple[Arg, ...],
     values: tuple[Node, ...], cotangents: tuple[str, ...],
 ) -> PointwiseKernel:  # fmt: skip
-    read = {n for v in values for n in names(v)}
+    checks = () if cotangents else _checks(op, dtype, values)
+    read = {n for v in (*values, *(c.condition for c in checks)) for n in names(v)}
     tensors = [p.name for p in op.schema.tensors]
     inputs = [Arg(c) for c in cotangents]
     inputs += [Arg(t, input_class(op, t)) for t in tensors if not cotangents or t in read]
@@ -187,9 +200,27 @@ def _kernel(
         scalars=tuple(Arg(n) for n in numbers),
         values=values,
         random=any(c in table() and table()[c].random for v in values for c in calls(v)),
+        checks=checks,
     )
     check(kernel)
     return kernel
+
+
+def _checks(op: OpDef, dtype: DType, values: tuple[Node, ...]) -> tuple[Check, ...]:
+    """What the forward looks at before it computes: the entry's checks, divisors of integers."""
+    found = []
+    for condition, error in op.check:
+        kind, _, message = error.partition(":")
+        text = message.strip() or f"{op.name}(): expected {condition.text}"
+        found.append(Check(condition.node, kind, text))
+    if dtype.kind == "int":
+        for node in (n for v in values for n in walk(v)):
+            row = table().get(node.fn) if isinstance(node, Call) else None
+            if isinstance(node, Call) and row and row.divisor:
+                divisor = node.args[row.args.index(row.divisor)]
+                nonzero = Compare("!=", divisor, Num(0))
+                found.append(Check(nonzero, "RuntimeError", "ZeroDivisionError"))
+    return tuple(dict.fromkeys(found))
 
 
 def render_context(derived: Derived) -> PointwiseFile:
@@ -232,6 +263,7 @@ def _descriptor(
         outputs=len(first.outputs),
         scalars=len(first.scalars),
         rule=rule,
+        checked=int(any(k.checks for k in kernels)),
         ordered=int(first.random),
         input_class=tuple(map(of_input, first.inputs)) or ("0",),
         output_class=tuple(
@@ -254,7 +286,8 @@ def kernel_text(kernel: PointwiseKernel, guarded: bool) -> KernelText:
     for arg in (*kernel.inputs, *kernel.scalars):
         env[arg.name] = (local(arg.name), arg.cls)
     declarations = []
-    read = {n for v in kernel.values for n in names(v)}
+    conditions = tuple(c.condition for c in kernel.checks)
+    read = {n for v in (*kernel.values, *conditions) for n in names(v)}
     for k, arg in enumerate(kernel.outputs):
         ctype = element_type(arg.cls, dtype)
         declarations.append(f"{ctype} *p_{arg.name} = ({ctype} *)p[{k}];")
@@ -280,20 +313,31 @@ def kernel_text(kernel: PointwiseKernel, guarded: bool) -> KernelText:
     if not used_scalars:
         declarations.append("(void)s;")
     printer = Printer(kernel.compute, env)
+
+    def loads(value: Node) -> list[str]:
+        free = set(names(value))
+        return [
+            f"const {element_type(arg.cls, dtype)} {local(arg.name)} = p_{arg.name}[k];"
+            for arg in kernel.inputs
+            if arg.name in free
+        ]
+
+    checks = [
+        CheckText(
+            (*loads(c.condition), f"ok &= {printer.condition(c.condition)};"),
+            STATUS[c.error], json.dumps(c.message),
+        )
+        for c in kernel.checks
+    ]  # fmt: skip
     loops = []
     for out, value in zip(kernel.outputs, kernel.values, strict=True):
-        lines = []
-        free = set(names(value))
-        for arg in kernel.inputs:
-            if arg.name in free:
-                lines.append(
-                    f"const {element_type(arg.cls, dtype)} {local(arg.name)} = p_{arg.name}[k];"
-                )
+        lines = loads(value)
         lines.append(f"p_{out.name}[k] = {_unwrapped(printer.value(value, out.cls))};")
         loops.append(Loop(f"p_{out.name}", guarded, tuple(lines)))
     return KernelText(
-        f"{kernel.op}: {kernel.title}", kernel.symbol, tuple(declarations), tuple(loops)
-    )
+        f"{kernel.op}: {kernel.title}", kernel.symbol, tuple(declarations), tuple(checks),
+        tuple(loops),
+    )  # fmt: skip
 
 
 def element_type(cls: str, dtype: DType) -> str:

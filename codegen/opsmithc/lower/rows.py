@@ -6,6 +6,7 @@ for each compute dtype and set of absent operands; the first backward is one mor
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..derive.op import Derived, cotangent, differentiable_outputs
 from ..derive.rows import COLUMN, FULL, SINGLE, Rows, layout, varies
 from ..formula import names, walk
-from ..ir import COMMON, key
+from ..ir import COMMON, STATUS, key
 from ..opdef import OpDef
 from ..pytext.raw import RawOps
 from .family import Family
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 
 COMPUTE = ("f64", "f32")
 LAYOUTS = {FULL: "OPS_ROWS_FULL", SINGLE: "OPS_ROWS_SINGLE", COLUMN: "OPS_ROWS_COLUMN"}
-ERRORS = {
-    "IndexError": "OPS_INDEX_ERROR", "ValueError": "OPS_VALUE_ERROR",
-    "RuntimeError": "OPS_RUNTIME_ERROR", "TypeError": "OPS_TYPE_ERROR",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +84,12 @@ class Part:
 
     @property
     def check(self) -> tuple[str, str] | None:
-        """What the arguments of a row must fulfil, and the status of one that does not."""
+        """What is said of a row that does not fulfil the entry's check, and the status."""
         if not self.op.check or self.cotangents:
             return None
         formula, error = self.op.check[0]
-        return formula.text, ERRORS[error]
+        word, _, message = error.partition(":")
+        return message.strip() or f"{self.op.name}(): expected {formula.text}", STATUS[word]
 
     @property
     def optional(self) -> tuple[int, ...]:
@@ -212,7 +210,7 @@ def _kernels(part: Part) -> tuple[list[KernelText], Descriptor]:
         input_layout=tuple(LAYOUTS[i.layout] for i in part.ins),
         output_layout=tuple(LAYOUTS[o.layout] for o in part.outs),
         check_error=check[1] if check else "OPS_OK",
-        check=f'"{check[0]}"' if check else "NULL",
+        check=json.dumps(check[0]) if check else "NULL",
         cost=f"{0.4 + 0.6 * len(set(heavy)):.2f}f",
     )
 

@@ -33,6 +33,7 @@ from ..formula import (
     Str,
     Unary,
 )
+from ..ir import STATUS
 from ..opdef import DTypeRule, Fast, Formula, OpDef, Reference, View
 from ..schema import Param, Schema, Type, parse_schema
 from .family import Family
@@ -71,10 +72,6 @@ COPYING = ("reshape", "merge", "dense")  # these copy where no view exists
 REQUIRE = "require"  # require(condition, "text with {expressions}", "IndexError")
 STEPS = (*PRIMITIVES, REQUIRE)
 FUNCTIONS = ("size", "stride", "min", "max", "where", "len")
-STATUS = {
-    "RuntimeError": "OPS_RUNTIME_ERROR", "IndexError": "OPS_INDEX_ERROR",
-    "ValueError": "OPS_VALUE_ERROR", "TypeError": "OPS_TYPE_ERROR",
-}  # fmt: skip
 GRAD, LIKE = Param("grad_output", Type("Tensor")), Param("like", Type("Tensor"))
 SIZES = Param("input_sizes", Type("int", is_list=True))
 OWN_NAMES = ("view", "failed", "input_ndim", GRAD.name, LIKE.name, f"n_{SIZES.name}", SIZES.name)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..abi import encode
 from ..derive.op import Derived
-from ..formula import Call, Name, Seq
+from ..formula import Call, Name, Seq, names
 from ..opdef import Body, Compose, Index, OpDef, Reduce, Reference, Scan, View
 from .backward import backward_texts
 from .raw import RawOps
@@ -121,17 +121,19 @@ def body_text(op: OpDef) -> list[str]:
         first = safe(op.schema.tensors[0].name)
         lines += [
             f"    if {first}.__class__ is not Tensor and overrides({first}): "
-            f"return dispatch({n}, {arguments(op)})"
+            f"return dispatch({itself(op)}, {arguments(op)})"
         ]
     if "out" in op.variants:
         operands = ", ".join(safe(p.name) for p in op.schema.tensors if not p.type.is_list)
         lines.append(f"    if out is not None: refuse_recorded_out(out, {operands}, name={n!r})")
-    lines += prologue(op)
+    passed = arguments(op) + (", out=out" if "out" in op.variants else "")
+    total = op.meaning.cases[-1][0] is None  # else the checks say what no case takes
+    lines += ["    try:", *(f"    {line}" for line in prologue(op, checks=total))]
     for when, block, _ in op.meaning.cases:
-        pad = "    "
+        pad = "        "
         if when is not None:
-            lines.append(f"    if {static(when.node)}:")
-            pad = "        "
+            lines.append(f"        if {static(when.node)}:")
+            pad = "            "
         for name, value in block.lets:
             lines.append(f"{pad}{safe(name)} = {python(value)}")
         result = python(block.result)
@@ -140,12 +142,36 @@ def body_text(op: OpDef) -> list[str]:
         if "out" in op.variants:
             result = f"write_out(out, {result}, {n!r}) if out is not None else {result}"
         lines.append(f"{pad}return {result}")
-    if op.meaning.cases[-1][0] is not None:
-        lines.append(f"    return no_case({n}, {arguments(op)})")
+    lines += explained(op, passed)
+    lines += no_case(op, n)
     lines.append("")
     if "inplace" in op.variants:
         lines += _inplace_body(op)
     return lines
+
+
+def explained(op: OpDef, passed: str) -> list[str]:
+    """The end of a composition: what its failure says of the arguments."""
+    call = f"explain({itself(op)}, {passed})"
+    return ["    except (AttributeError, TypeError):", f"        return {call}"]
+
+
+def itself(op: OpDef) -> str:
+    """The op's function, seen from inside: a parameter may have its name."""
+    return f"_f.{op.name}" if op.name in {p.name for p in op.schema.params} else op.name
+
+
+def no_case(op: OpDef, name: str) -> list[str]:
+    """What a composition whose cases leave something out says of the rest."""
+    assert isinstance(op.meaning, Body)
+    conditions = [when for when, _, _ in op.meaning.cases]
+    if conditions[-1] is None:
+        return []
+    known = {p.name for p in op.schema.params}
+    read = dict.fromkeys(n for c in conditions if c is not None for n in names(c.node))
+    found = "".join(f", {safe(n)}={safe(n)}" for n in read if n in known)
+    expected = " or ".join(c.text for c in conditions if c is not None)
+    return [*_checks(op), f"    no_case({name!r}, {expected!r}{found})"]
 
 
 def _inplace_body(op: OpDef) -> list[str]:
@@ -170,19 +196,24 @@ def _inplace_body(op: OpDef) -> list[str]:
             lines.append(f"{pad}return in_place(_f, {last.fn!r})({call}")
         else:
             lines.append(f"{pad}return assign({first}, {op.name}({arguments(op)}))")
-    if op.meaning.cases[-1][0] is not None:
-        lines.append(f"    return no_case({op.name}_, {arguments(op)})")
-    return [*lines, ""]
+    return [*lines, *no_case(op, f"{op.name}_"), ""]
 
 
-def prologue(op: OpDef) -> list[str]:
+def _checks(op: OpDef) -> list[str]:
+    """The entry's conditions on arguments; ``{name}`` in a message is the argument's value."""
+    lines = []
+    for condition, error in op.check:
+        kind, _, message = error.partition(":")
+        text = repr(message.strip() or f"{op.name}(): expected {condition.text}")
+        prefix = "f" if "{" in text else ""
+        lines.append(f"    if not ({static(condition.node)}): raise {kind}({prefix}{text})")
+    return lines
+
+
+def prologue(op: OpDef, checks: bool) -> list[str]:
     """Checks of the arguments; a ``dtype`` argument converts the first tensor."""
     lines = refusal(op)
-    lines += [
-        f"    if not ({static(condition.node)}): "
-        f"raise {error}({f'{op.name}(): expected {condition.text}'!r})"
-        for condition, error in op.check
-    ]
+    lines += _checks(op) if checks else []
     if op.schema.tensors and any(p.type.base == "dtype" for p in op.schema.params):
         first = safe(op.schema.tensors[0].name)
         lines.append(f"    if dtype is not None: {first} = {first}.to(dtype)")
@@ -195,7 +226,10 @@ def compose_text(op: OpDef) -> list[str]:
     module, _, function = op.meaning.function.rpartition(".")
     n = op.name
     out = ", out=out" if "out" in op.variants else ""
-    body = [*refusal(op), f"    return compose({module!r}).{function}({arguments(op)}{out})", ""]
+    passed = arguments(op) + out
+    body = ["    try:", *(f"    {line}" for line in refusal(op))]
+    body += [f"        return compose({module!r}).{function}({passed})"]
+    body += [*explained(op, passed), ""]
     lines = [f"def {n}({signature(op)}):", *doc(op), *body]
     if "varargs" in op.variants and "method" in op.variants:
         lines += _varargs(op, body)

@@ -134,20 +134,21 @@ def _inplace(derived: Derived, record: Record, suffix: str, rare: bool) -> list[
     if sig.endswith(", *"):
         sig = sig[:-3]
     lines = [f"def {n}_({sig}):", f'    """In-place :func:`{n}`; returns its first argument."""']
-    lines += [f"    if {first}._node is not None and grad_enabled(): check_inplace({first})"]
+    lines += ["    try:"]
+    lines += [f"        if {first}._node is not None and grad_enabled(): check_inplace({first})"]
     others = [p.name for p in op.schema.tensors[1:]]
     overwritten = record.edges and first in record.saved
     if overwritten:
-        lines += [f"    original = {first}"]
+        lines += [f"        original = {first}"]
         readers = [g.param for g in record.grads if first in names(g.formula)]
         wanted = " or ".join(f"has_node({safe(r)})" for r in readers)
-        lines += [f"    if ({wanted}) and grad_enabled(): original = copy_of({first})"]
+        lines += [f"        if ({wanted}) and grad_enabled(): original = copy_of({first})"]
     handles = [f"{safe(p.name)}._h" for p in op.schema.tensors]
     numbers = [
         f"*((1, {safe(p)}, 0) if {safe(p)}.__class__ is float else scalar({safe(p)}))"
         for p in number_params(op)
     ]
-    lines += ["    stamp = seq()", "    try:"]
+    lines += ["        stamp = seq()"]
     tensors = " and ".join(f"{o}.__class__ is Tensor" for o in others)
     fast = f"c_{n}_t({', '.join([*handles, *numbers, '-stamp'])})"
     general = _general_call(op, f"{first}._h", "1", "-stamp")

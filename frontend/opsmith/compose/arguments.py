@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .._boundary import lib
 from .._core import Tensor
 
 
@@ -27,6 +28,34 @@ def ints_of(v: Any) -> tuple[int, ...]:
     if isinstance(v, Tensor):
         v = v.tolist()
     return tuple(x.__index__() for x in v) if hasattr(v, "__iter__") else (v.__index__(),)
+
+
+def copied(result: Tensor, input: Tensor) -> Tensor:
+    """The result, in memory of its own: a copy where it still looks into ``input``."""
+    shared = lib.ops_storage_pointer(result._h) == lib.ops_storage_pointer(input._h)
+    return result.contiguous().clone() if shared else result
+
+
+def some(fn: str, tensors: Any) -> Sequence[Tensor]:
+    """The operands of a call that needs at least one.
+
+    Raises:
+        TypeError: not a list or tuple of tensors.
+        RuntimeError: an empty one.
+    """
+    if not isinstance(tensors, (list, tuple)):
+        raise TypeError(
+            f"{fn}(): argument 'tensors' (position 1) must be tuple of Tensors, not "
+            f"{type(tensors).__name__}"
+        )
+    for k, t in enumerate(tensors):
+        if not isinstance(t, Tensor):
+            raise TypeError(
+                f"expected Tensor as element {k} in argument 'tensors', but got {type(t).__name__}"
+            )
+    if not tensors:
+        raise RuntimeError(f"{fn} expects a non-empty TensorList")
+    return tensors
 
 
 def unpacked(tensors: tuple[Any, ...]) -> tuple[Any, ...]:

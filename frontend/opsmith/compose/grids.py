@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 from .. import _functions as f
 from .._core import Tensor
-from .._create import tensor
+from .._create import empty, tensor
 from .._dtypes import Size, int64
 from .arguments import common_shape, ints_of, unpacked
 
@@ -93,6 +94,9 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if r == 0:
         return f.narrow(input.detach(), 0, 0, 0)
+    n = input.shape[0]
+    count = math.comb(n + r - 1, r) if with_replacement and n else math.comb(n, r)
+    empty(count, r)  # refused if it is too large
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = [k for row in choose(range(input.shape[0]), r) for k in row]
     return f.reshape(

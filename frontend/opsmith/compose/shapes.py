@@ -10,7 +10,7 @@ from .. import _functions as f
 from .._core import Tensor
 from .._create import tensor, zeros
 from .._dtypes import Size, dtype, int64
-from .arguments import ints_of, unpacked, wrap_dim
+from .arguments import copied, ints_of, some, unpacked, wrap_dim
 from .grids import atleast_1d, atleast_2d, atleast_3d
 
 
@@ -51,23 +51,24 @@ def stack_back(g: Tensor, dtypes: Sequence[dtype], dim: int) -> tuple[Tensor, ..
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Along columns; vectors one behind the other."""
-    rows = [atleast_1d((t,)) for t in tensors]
-    return f.cat(rows, 0 if rows and rows[0].ndim == 1 else 1)
+    rows = [atleast_1d((t,)) for t in some("hstack", tensors)]
+    return f.cat(rows, 0 if rows[0].ndim == 1 else 1)
 
 
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """Along rows; vectors become rows."""
-    return f.cat([atleast_2d((t,)) for t in tensors], 0)
+    return f.cat([atleast_2d((t,)) for t in some("vstack", tensors)], 0)
 
 
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """Along the third dimension."""
-    return f.cat([atleast_3d((t,)) for t in tensors], 2)
+    return f.cat([atleast_3d((t,)) for t in some("dstack", tensors)], 2)
 
 
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """Along columns; vectors become columns."""
-    return f.cat([t if t.ndim > 1 else f.reshape(t, (t.numel(), 1)) for t in tensors], 1)
+    columns = some("column_stack", tensors)
+    return f.cat([t if t.ndim > 1 else f.reshape(t, (t.numel(), 1)) for t in columns], 1)
 
 
 def block_diag(tensors: tuple[Any, ...]) -> Tensor:
@@ -221,8 +222,6 @@ def repeat(input: Tensor, repeats: Any) -> Tensor:
     if any(r < 0 for r in times):
         raise RuntimeError(f"Trying to create tensor with negative dimension: {list(times)}")
     shape = (1,) * lead + tuple(input.shape)
-    if all(r == 1 for r in times):
-        return f.reshape(input, shape).clone()
     apart = [1 if k % 2 == 0 else shape[k // 2] for k in range(2 * len(shape))]
     spread = [times[k // 2] if k % 2 == 0 else shape[k // 2] for k in range(2 * len(shape))]
     # Adjacent dims that are not repeated stay one dim: fewer than 32 are needed.
@@ -233,7 +232,7 @@ def repeat(input: Tensor, repeats: Any) -> Tensor:
         else:
             merged.append((a, s))
     out = f.expand(f.reshape(input, tuple(a for a, _ in merged)), tuple(s for _, s in merged))
-    return f.reshape(out, tuple(r * s for r, s in zip(times, shape, strict=True)))
+    return copied(f.reshape(out, tuple(r * s for r, s in zip(times, shape, strict=True))), input)
 
 
 def tile(input: Tensor, dims: Any) -> Tensor:
@@ -262,7 +261,7 @@ def repeat_interleave(
         shape = list(input.shape)
         wide = f.unsqueeze(input, d + 1)
         wide = f.expand(wide, tuple(shape[: d + 1] + [repeats] + shape[d + 1 :]))
-        return f.reshape(wide, tuple(shape[:d] + [n * repeats] + shape[d + 1 :])).clone()
+        return copied(f.reshape(wide, tuple(shape[:d] + [n * repeats] + shape[d + 1 :])), input)
     if repeats.dtype.is_floating_point or repeats.ndim != 1:
         raise RuntimeError(
             "repeats must be 0-dim or 1-dim tensor"

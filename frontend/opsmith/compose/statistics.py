@@ -25,14 +25,14 @@ def diff(
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
     if n == 0:
-        return input
+        return input.clone()
     parts = [t for t in (prepend, input, append) if t is not None]
     out = f.cat(parts, d) if len(parts) > 1 else input
     for _ in range(min(n, out.shape[d])):
         size = out.shape[d]
         after, before = f.narrow(out, d, 1, size - 1), f.narrow(out, d, 0, size - 1)
         out = f.logical_xor(after, before) if out.dtype is bool_ else f.sub(after, before)
-    return out
+    return out.clone() if out is input else out
 
 
 def _steps(y: Tensor, x: Tensor | None, dx: Any, d: int) -> Any:

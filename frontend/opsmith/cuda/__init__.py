@@ -11,7 +11,8 @@ import contextlib
 import importlib
 from functools import cache
 
-from .._boundary import check, ffi
+from .._boundary import check as _check
+from .._boundary import ffi as _ffi
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def _library() -> tuple[Any, Exception | None]:
 
 
 def _text(pointer: Any) -> str:
-    return str(ffi.string(pointer).decode("utf-8", "replace"))
+    return str(_ffi.string(pointer).decode("utf-8", "replace"))
 
 
 def require() -> Any:
@@ -101,7 +102,7 @@ def get_device_capability(device: Any = None) -> tuple[int, int]:
 
 def synchronize(device: Any = None) -> None:
     """Wait for everything queued; raises the errors of kernels that ran."""
-    check(require().ops_cuda_synchronize())
+    _check(require().ops_cuda_synchronize())
 
 
 def memory_allocated(device: Any = None) -> int:
@@ -161,12 +162,12 @@ class Stream:
         lib = require()
         self._owned = handle is None
         self.cuda_stream = (
-            int(check(lib.ops_cuda_stream_new(priority))) if handle is None else handle
+            int(_check(lib.ops_cuda_stream_new(priority))) if handle is None else handle
         )
 
     def synchronize(self) -> None:
         """Wait for what is queued here."""
-        check(require().ops_cuda_stream_synchronize(self.cuda_stream))
+        _check(require().ops_cuda_stream_synchronize(self.cuda_stream))
 
     def query(self) -> bool:
         """Is everything queued here done?"""
@@ -174,7 +175,7 @@ class Stream:
 
     def wait_stream(self, other: Stream) -> None:
         """What is queued here from now on waits for what is queued on ``other`` now."""
-        check(require().ops_cuda_stream_wait(self.cuda_stream, other.cuda_stream))
+        _check(require().ops_cuda_stream_wait(self.cuda_stream, other.cuda_stream))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Stream) and self.cuda_stream == other.cuda_stream

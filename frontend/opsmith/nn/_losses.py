@@ -11,8 +11,9 @@ import warnings
 from typing import Any
 
 import opsmith
-from opsmith import Tensor
+from opsmith import Tensor, int64, uint8
 from opsmith import _functions as _f
+from opsmith._core import need_tensor
 
 __all__ = [
     "binary_cross_entropy",
@@ -55,7 +56,8 @@ def reduced(loss: Tensor, reduction: str) -> Tensor:
     raise ValueError(f"{reduction} is not a valid value for reduction")
 
 
-def _check_sizes(input: Tensor, target: Tensor) -> None:
+def _check_sizes(fn: str, input: Tensor, target: Tensor) -> None:
+    need_tensor(fn, input=input, target=target)
     if input.shape != target.shape:
         warnings.warn(
             f"Using a target size ({target.size()}) that is different to the input size "
@@ -81,7 +83,7 @@ def mse_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """(input - target)^2."""
-    _check_sizes(input, target)
+    _check_sizes("mse_loss", input, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     if weight is not None:
@@ -98,7 +100,7 @@ def l1_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """|input - target|."""
-    _check_sizes(input, target)
+    _check_sizes("l1_loss", input, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     if weight is not None:
@@ -115,7 +117,7 @@ def smooth_l1_loss(
     beta: float = 1.0,
 ) -> Tensor:
     """0.5 d^2 / beta where d = |input - target| < beta, else d - 0.5 beta (Girshick, 2015)."""
-    _check_sizes(input, target)
+    _check_sizes("smooth_l1_loss", input, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     if beta == 0.0:
@@ -131,11 +133,40 @@ def huber_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """0.5 d^2 where d = |input - target| <= delta, else delta (d - 0.5 delta) (Huber, 1964)."""
-    _check_sizes(input, target)
+    _check_sizes("huber_loss", input, target)
     if weight is not None:
         # 'mean' divides by the number of elements here, not by the weights: PyTorch does so too
         return reduced(_f.huber_loss(input, target, "none", delta) * weight, reduction)
     return _f.huber_loss(input, target, reduction, delta)
+
+
+def _check_classes(input: Tensor, target: Tensor) -> None:
+    """Targets of a loss over classes: class indices, or probabilities of the input's shape."""
+    need_tensor("cross_entropy", input=input, target=target)
+    if input.shape != target.shape:
+        _check_class_indices(input, target)
+    elif not target.is_floating_point():
+        raise RuntimeError(
+            "expected a floating point dtype for a target of class probabilities, found "
+            f"{target.dtype}"
+        )
+
+
+def _check_class_indices(input: Tensor, target: Tensor) -> None:
+    need_tensor("nll_loss", input=input, target=target)
+    if target.dtype not in (int64, uint8):
+        raise RuntimeError(f"expected a target dtype of int64 or uint8, found {target.dtype}")
+    expected = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
+    if input.ndim > 1 and target.ndim and input.shape[0] != target.shape[0]:
+        raise ValueError(
+            f"Expected input batch_size ({input.shape[0]}) to match target batch_size "
+            f"({target.shape[0]})."
+        )
+    if target.shape != expected:
+        raise RuntimeError(
+            f"expected a target of shape {list(expected)} for an input of shape "
+            f"{list(input.shape)}, found {list(target.shape)}"
+        )
 
 
 def cross_entropy(
@@ -162,6 +193,7 @@ def cross_entropy(
     """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
+    _check_classes(input, target)
     return _f.cross_entropy(input, target, weight, reduction, ignore_index, label_smoothing)
 
 
@@ -177,6 +209,7 @@ def nll_loss(
     """-input[target] for log-probabilities (N, C, *) or (C); arguments as `cross_entropy`."""
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
+    _check_class_indices(input, target)
     return _f.nll_loss(input, target, weight, reduction, ignore_index)
 
 
@@ -191,6 +224,7 @@ def binary_cross_entropy(
     """-(target log(input) + (1 - target) log(1 - input)), logarithms clamped at -100."""
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
+    need_tensor("binary_cross_entropy", input=input, target=target)
     if target.shape != input.shape:
         raise ValueError(
             f"Using a target size ({target.size()}) that is different to the input size "
@@ -211,6 +245,7 @@ def binary_cross_entropy_with_logits(
     """`binary_cross_entropy` of sigmoid(input), stably; `pos_weight` scales the positive term."""
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
+    need_tensor("binary_cross_entropy_with_logits", input=input, target=target)
     if target.shape != input.shape:
         raise ValueError(
             f"Target size ({target.size()}) must be the same as input size ({input.size()})"

@@ -10,7 +10,7 @@ from typing import Any
 
 import opsmith
 from opsmith import Tensor
-from opsmith._core import no_overrides
+from opsmith._core import no_overrides as _no_overrides
 
 __all__ = ["Buffer", "Parameter"]
 
@@ -24,7 +24,7 @@ class Parameter(Tensor):
             made inside one still requires grad.
     """
 
-    __torch_function__ = no_overrides
+    __torch_function__ = _no_overrides
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:
         """Share `data`'s storage under the class `Parameter`."""
@@ -62,7 +62,7 @@ class Buffer(Tensor):
     """
 
     persistent: bool
-    __torch_function__ = no_overrides
+    __torch_function__ = _no_overrides
 
     def __new__(cls, data: Any = None, *, persistent: bool = True) -> Buffer:
         """Share `data`'s storage under the class `Buffer`."""

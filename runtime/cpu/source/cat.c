@@ -144,7 +144,7 @@ static int put(ops_tensor *out, char *to, const int64_t *stride, ops_tensor *t, 
 ops_tensor *opsk_cat(const double *tensors, int64_t n_tensors, int64_t dim)
 {
     if (n_tensors == 0) {
-        return ops_fail(OPS_RUNTIME_ERROR, "torch.cat(): expected a non-empty list of Tensors");
+        return ops_fail(OPS_VALUE_ERROR, "torch.cat(): expected a non-empty list of Tensors");
     }
     int ndim;
     int64_t shape[OPS_MAX_NDIM];

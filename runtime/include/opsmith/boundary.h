@@ -46,6 +46,8 @@ double ops_full(int dtype, int device, int kind, double f, int64_t i, int64_t n,
 double ops_like(double h, int dtype, int kind, double f, int64_t i);
 double ops_from_block(int dtype, int source, const char *block, int64_t n, int64_t a, int64_t b,
                       int64_t c, int64_t d);
+int ops_overlap(double a, double b); /* do they touch common memory? */
+double ops_range(int64_t start, int64_t step, int64_t count);
 double ops_from_doubles(int dtype, const char *block, int64_t n);
 double ops_from_foreign(int dtype, char *data, int readonly, int64_t ndim, const int64_t *shape,
                         const int64_t *stride, double owner, void (*release)(double));

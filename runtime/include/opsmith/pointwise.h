@@ -31,6 +31,7 @@ typedef struct ops_pointwise_op {
     ops_pointwise_kernel kernels[OPS_COMPUTE_COUNT]; /* null: not implemented for that dtype */
     uint8_t inputs, outputs, scalars;
     uint8_t rule;
+    uint8_t checked; /* some kernel looks at its operands first, and may ops_refuse */
     uint8_t ordered; /* the kernel reads the logical index: iterate in row-major order */
     uint8_t input_class[OPS_MAX_OPERANDS];
     uint8_t output_class[4];
@@ -42,6 +43,17 @@ typedef struct ops_pointwise_op {
  * further outputs in ops_more[]. */
 OPS_EXPORT double ops_pointwise(const ops_pointwise_op *op, ops_tensor *const *in, int record,
                                 const ops_scalar *s, ops_tensor *dst, int inplace, double stamp);
+
+/* Called by a kernel that finds an element it does not take; the driver makes it an error. */
+OPS_EXPORT void ops_refuse(enum ops_status status, const char *text) __attribute__((cold));
+
+/* What an op asks of a Python number given as an argument. */
+enum ops_number_rule {
+    OPS_NUMBER_COMMON, /* no float where the result is an integer, no boolean where it is a number */
+    OPS_NUMBER_NATURAL /* not negative where the result is an integer */
+};
+OPS_EXPORT int ops_refuse_number(const ops_pointwise_op *op, ops_tensor *const *in,
+                                 enum ops_number_rule rule, const char *name, int kind, int64_t i);
 
 /* Backward of a pointwise op: outputs wanted by `mask`, element type and shape of `in[0]` (the
  * cotangent, broadcast with the others); may write into in[0] when `consume` and nobody else holds

@@ -42,7 +42,7 @@ typedef struct ops_rows_op {
     uint8_t input_layout[OPS_MAX_OPERANDS]; /* enum ops_rows_layout */
     uint8_t output_layout[4];
     int8_t check_error;  /* enum ops_status */
-    const char *check;   /* what the check expects */
+    const char *check;   /* what is said where the check fails */
     float cost;          /* estimated nanoseconds an element */
 } ops_rows_op;
 

@@ -147,6 +147,9 @@ OPS_EXPORT ops_tensor *ops_tensor_dense(ops_tensor *t, int dtype);
 OPS_EXPORT int ops_tensor_copy(ops_tensor *to, const ops_tensor *from);
 /* Would writing through `t` touch an element twice? */
 OPS_EXPORT int ops_tensor_overlaps_itself(const ops_tensor *t);
+/* Do the two touch common memory other than being exactly the same elements in the same order? */
+enum ops_overlap { OPS_APART, OPS_MAY_OVERLAP, OPS_OVERLAP };
+OPS_EXPORT void ops_refuse_overlap(void); /* set the error of an operand that does */
 OPS_EXPORT int ops_tensors_overlap(const ops_tensor *a, const ops_tensor *b);
 OPS_EXPORT int64_t ops_live_bytes(void);
 OPS_EXPORT int64_t ops_live_tensors(void);

@@ -12,12 +12,8 @@ from collections.abc import Iterable, Mapping
 from ... import formula as fm
 from ...derive.index import Program
 from ...formula import Attr, Call, Compare, Logic, Name, Nil, Node
+from ...ir import STATUS
 from .ints import Ints
-
-STATUS = {
-    "RuntimeError": "OPS_RUNTIME_ERROR", "IndexError": "OPS_INDEX_ERROR",
-    "ValueError": "OPS_VALUE_ERROR", "TypeError": "OPS_TYPE_ERROR",
-}  # fmt: skip
 
 
 class Checks:

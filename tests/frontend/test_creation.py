@@ -1,0 +1,191 @@
+"""Making tensors: numbers that do not fit, data that is none, sizes that no memory holds."""
+
+import math
+
+import numpy as np
+import pytest
+
+import opsmith
+
+U8, I8, I16, I32, I64 = (getattr(opsmith, n) for n in ("uint8", "int8", "int16", "int32", "int64"))
+NAN, INF = math.nan, math.inf
+DOES_NOT_FIT = "cannot be converted to type .* without overflow"
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [(300, U8), (256, U8), (-256, U8), (300.0, U8), (-3.7, U8), (128, I8), (-129, I8), (-128.9, I8),
+     (127.5, I8), (-0.5, U8), (2**31, I32),
+     (2**40, I16), (1e30, I64), (2.0**63, I64), (NAN, I64), (NAN, U8), (INF, I32), (-INF, I8)],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda v, d: opsmith.tensor(v, dtype=d),
+        lambda v, d: opsmith.tensor([[v]], dtype=d),
+        lambda v, d: opsmith.tensor([0, v], dtype=d),
+        lambda v, d: opsmith.as_tensor([v], dtype=d),
+        lambda v, d: opsmith.tensor(np.array(v)[()], dtype=d),
+        lambda v, d: opsmith.full((2,), v, dtype=d),
+        lambda v, d: opsmith.full_like(opsmith.zeros(2, dtype=d), v),
+        lambda v, d: opsmith.zeros(2, dtype=d).fill_(v),
+        lambda v, d: opsmith.zeros(2, dtype=d).__setitem__(0, v),
+        lambda v, d: opsmith.zeros(2, dtype=d).__setitem__(opsmith.tensor([0]), v),
+    ],
+)
+def test_numbers_outside_the_dtype(make, value, dtype):
+    with pytest.raises(RuntimeError, match=DOES_NOT_FIT):
+        make(value, dtype)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "expected"),
+    [(255, U8, 255), (-1, U8, 255), (-255, U8, 1), (3.7, U8, 3), (127, I8, 127), (-128, I8, -128),
+     (-127.9, I8, -127), (-(2**63), I64, -(2**63)), (2**63 - 1, I64, 2**63 - 1), (True, U8, 1),
+     (NAN, opsmith.bool, True), (7, opsmith.bool, True)],
+)  # fmt: skip
+def test_numbers_that_fit(value, dtype, expected):
+    assert opsmith.tensor(value, dtype=dtype).item() == expected
+    assert opsmith.tensor([value], dtype=dtype).tolist() == [expected]
+    assert opsmith.zeros(1, dtype=dtype).fill_(value).tolist() == [expected]
+
+
+def test_floats_become_infinite_in_data_and_are_refused_as_fill():
+    assert opsmith.tensor(1e39).item() == INF
+    assert opsmith.tensor([7e4], dtype=opsmith.float16).item() == INF
+    assert opsmith.full((1,), INF).item() == INF
+    for dtype, v in ((opsmith.float32, 1e39), (opsmith.float16, 7e4), (opsmith.bfloat16, 1e39)):
+        with pytest.raises(RuntimeError, match=DOES_NOT_FIT):
+            opsmith.full((1,), v, dtype=dtype)
+        with pytest.raises(RuntimeError, match=DOES_NOT_FIT):
+            opsmith.zeros(1, dtype=dtype).fill_(v)
+
+
+def test_ints_beyond_64_bits():
+    for data in (2**63, -(2**63) - 1, [2**63], 2**64 - 1):
+        with pytest.raises(ValueError, match="Overflow"):
+            opsmith.tensor(data)
+    assert opsmith.tensor(2**70, dtype=opsmith.float64).item() == 2.0**70
+    assert opsmith.tensor([1.0, 2**70]).tolist() == [1.0, 2.0**70]
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "match"),
+    [(None, RuntimeError, "infer dtype of NoneType"), ([None], RuntimeError, "NoneType"),
+     ([1, None], RuntimeError, "NoneType"), (object(), RuntimeError, "object"),
+     ({}, RuntimeError, "dict"), (slice(3), RuntimeError, "slice"), (int, RuntimeError, "type"),
+     ("a", TypeError, "str"), (b"a", TypeError, "bytes"),
+     (["a"], ValueError, "too many dimensions"),
+     ([1.0, "a"], TypeError, "str"), ([[1, 2], [3]], ValueError, "sequence of length 2"),
+     ([[1, 2], 3], TypeError, "not a sequence"), ([1, [2]], TypeError, "dim 1")],
+)  # fmt: skip
+def test_data_that_is_none(data, error, match):
+    with pytest.raises(error, match=match):
+        opsmith.tensor(data)
+
+
+def test_endless_data():
+    inside = []
+    inside.append(inside)
+
+    class Endless:
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, k):
+            return Endless()
+
+    for data in (inside, [inside], Endless(), [Endless()]):
+        with pytest.raises(ValueError, match="too many dimensions"):
+            opsmith.tensor(data)
+    with pytest.raises(ValueError, match="too many dimensions"):
+        opsmith.zeros(1)[inside]
+
+
+def test_dtype_arguments():
+    assert opsmith.tensor([1], dtype=float).dtype is opsmith.float64
+    assert opsmith.zeros(2, dtype=int).dtype is I64
+    assert opsmith.zeros(2).to(bool).dtype is opsmith.bool
+    for call in (lambda d: opsmith.tensor([1], dtype=d), lambda d: opsmith.zeros(2, dtype=d),
+                 lambda d: opsmith.zeros_like(opsmith.ones(1), dtype=d),
+                 lambda d: opsmith.zeros(2).to(dtype=d)):  # fmt: skip
+        for bad in (5, "float", str):
+            with pytest.raises(TypeError, match="dtype"):
+                call(bad)
+
+
+@pytest.mark.parametrize("bad", [1.5, [], object()])
+def test_to_something_else(bad):
+    with pytest.raises(TypeError, match=r"to\(\)"):
+        opsmith.zeros(2).to(bad)
+    with pytest.raises(TypeError, match=r"to\(\)"):
+        opsmith.zeros(2).to(device=bad)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: opsmith.arange(2**62),
+        lambda: opsmith.arange(2**70),
+        lambda: opsmith.arange(0, 2**62, 1.0),
+        lambda: opsmith.arange(1e30),
+        lambda: opsmith.linspace(0, 1, 2**62),
+        lambda: opsmith.logspace(0, 1, 2**62),
+        lambda: opsmith.tril_indices(2**31, 2**31),
+        lambda: opsmith.triu_indices(2**33, 2**33),
+        lambda: opsmith.combinations(opsmith.ones(100), r=50),
+        lambda: opsmith.ones(2).expand(2**62, 2).sum(),
+        lambda: opsmith.ones(1).expand(2**62, 4),
+        lambda: opsmith.ones(1).as_strided((2**62, 4), (0, 0)),
+        lambda: opsmith.ones(1).repeat(2**62),
+        lambda: opsmith.ones(1).tile(2**62),
+    ],
+)
+def test_sizes_beyond_memory(call):
+    """An error at once, not an attempt that does not end."""
+    with pytest.raises((RuntimeError, OverflowError, MemoryError)):
+        call()
+
+
+def test_ranges():
+    assert opsmith.arange(5).tolist() == [0, 1, 2, 3, 4]
+    assert opsmith.arange(5, -1, -2).tolist() == [5, 3, 1]
+    assert opsmith.arange(2**63 - 3, 2**63 - 1).tolist() == [2**63 - 3, 2**63 - 2]
+    assert opsmith.arange(0, 1, 0.25).tolist() == [0.0, 0.25, 0.5, 0.75]
+    assert opsmith.arange(3, 3).tolist() == [] and opsmith.arange(0.0, 10, INF).numel() < 2
+    for bad in (INF, NAN):
+        with pytest.raises(RuntimeError, match="unsupported range"):
+            opsmith.arange(bad)
+    with pytest.raises(RuntimeError, match="step"):
+        opsmith.arange(0, 1, NAN)
+    with pytest.raises(TypeError, match="steps"):
+        opsmith.linspace(0, 1, 2.5)
+
+
+@pytest.mark.parametrize("row", [0, 1, 3, 4])
+@pytest.mark.parametrize("col", [0, 1, 3, 5])
+@pytest.mark.parametrize("offset", [-6, -1, 0, 1, 6])
+def test_triangle_indices(row, col, offset):
+    low = np.stack(np.tril_indices(row, offset, col)).tolist()
+    high = np.stack(np.triu_indices(row, offset, col)).tolist()
+    assert opsmith.tril_indices(row, col, offset).tolist() == low
+    assert opsmith.triu_indices(row, col, offset).tolist() == high
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (0,),
+        (0, 0),
+        (0, 3),
+        (0, 3, 0),
+        (0, 0, 3),
+        (2, 0),
+        (2, 0, 0),
+        (2, 0, 3),
+        (2, 3, 0),
+        (1, 0, 2, 0),
+    ],
+)
+def test_empty_lists(shape):
+    assert opsmith.zeros(shape).tolist() == np.zeros(shape).tolist()
