@@ -42,6 +42,9 @@ static inline double ops_polygamma_f64(double order, double x)
     if (x <= 0.0 && x == __builtin_floor(x)) {
         return ((int64_t)n & 1) ? INFINITY : NAN;
     }
+    if (x == (double)INFINITY) {
+        return 0.0;
+    }
     double sum = 0.0, a = x;
     for (; a < 12.0; a += 1.0) {
         sum += __builtin_pow(a, -s);
