@@ -780,10 +780,33 @@ def reduced_positions(shape: Size, dim: Any) -> Tensor:
 # In-place ----------------------------------------------------------------------------------------
 
 
+class OneOfSeveral(tuple):
+    """Where a view came from (base, function, arguments) that one call made along with others."""
+
+    __slots__ = ()
+
+
+def one_of_several(views: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Views that one call returns together; recorded ones refuse to be written in place."""
+    for t in views:
+        if t._node is not None and t._view is not None:
+            t._view = OneOfSeveral(t._view)
+    return views
+
+
 def check_inplace(t: Tensor) -> None:
     """Refuse in-place writes that no gradient can be given for."""
     if not grad_enabled():
         return
+    view = getattr(t, "_view", None)
+    while view is not None:
+        if view.__class__ is OneOfSeveral:
+            raise RuntimeError(
+                f"a view by {view[1].__name__} is being modified inplace. This view is the output "
+                "of a function that returns multiple views. Such functions do not allow the output "
+                "views to be modified inplace. Use clone(), or a function that returns one view."
+            )
+        view = getattr(view[0], "_view", None)
     if t._node.__class__ is Leaf:
         raise RuntimeError(
             "a leaf Variable that requires grad is being used in an in-place operation."

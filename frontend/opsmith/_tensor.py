@@ -16,6 +16,7 @@ from ._core import (
     check_inplace,
     grad_enabled,
     no_overrides,
+    one_of_several,
     raw,
     rebase,
     scalar,
@@ -607,7 +608,7 @@ def __hash__(self: Tensor) -> int:
 def __iter__(self: Tensor) -> Iterator[Tensor]:
     if self.ndim == 0:
         raise TypeError("iteration over a 0-d tensor")
-    return iter([self[k] for k in range(self.shape[0])])
+    return iter(one_of_several(tuple([self[k] for k in range(self.shape[0])])))
 
 
 @_method

@@ -208,3 +208,37 @@ def test_bases():
     assert v._version == x._version
     x.add_(1)
     assert v._version == x._version
+
+
+@pytest.mark.parametrize(
+    "views",
+    [
+        lambda y: y.chunk(2), lambda y: y.chunk(1), lambda y: y.split(2), lambda y: y.split([1, 3]),
+        lambda y: y.unbind(0), lambda y: list(y), lambda y: opsmith.chunk(y, 2),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda a: a.mul_(2), lambda a: a.zero_(), lambda a: a.copy_(opsmith.tensor(1.0)),
+        lambda a: a.reshape(-1)[:1].mul_(2), lambda a: opsmith.exp_(a),
+    ],
+)  # fmt: skip
+def test_one_of_several_views_is_not_written(views, write):
+    y = opsmith.ones(4, requires_grad=True) * 1
+    with pytest.raises(RuntimeError, match="multiple views"):
+        write(views(y)[0])
+    assert y.tolist() == [1.0] * 4
+    with opsmith.no_grad():
+        write(views(y)[0])
+    write(views(opsmith.ones(4))[0])  # nothing is recorded
+    write(views(y)[0].detach())
+
+
+def test_single_views_are_written():
+    for first in (lambda y: y[:2], lambda y: y.tensor_split(2)[0], lambda y: y.hsplit(2)[0]):
+        x = opsmith.ones(4, requires_grad=True)
+        y = x * 1
+        first(y).mul_(3)
+        y.sum().backward()
+        assert x.grad.tolist() == [3.0, 3.0, 1.0, 1.0]

@@ -7,6 +7,7 @@ the dtype can hold give NaN here. Whether they are right is asked where the samp
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,8 @@ def _scan(d: Derived, oracle: Oracle, dtype: Any, param: str, others: dict[str, 
     op = d.op
     grid = [rounded(x, dtype) for x in GRID]
     args: dict[str, Any] = {
-        n: v if v is None else opsmith.tensor([v], dtype=_dtype(v, dtype)) for n, v in others.items()
+        n: v if v is None else opsmith.tensor([v], dtype=_dtype(v, dtype))
+        for n, v in others.items()
     }
     x = args[param] = opsmith.tensor(grid, dtype=dtype, requires_grad=True)
     numbers = {n: float(v) if isinstance(v, mpf) else v for n, v in oracle.scalars.items()}
@@ -132,7 +134,7 @@ def _scan(d: Derived, oracle: Oracle, dtype: Any, param: str, others: dict[str, 
     }
     for k, number in enumerate(grid):
         point = {**still, param: mpf(number)}
-        asked = (oracle.value, lambda p: oracle.gradient(param, p), lambda p: oracle.second(param, p))
+        asked = (oracle.value, partial(oracle.gradient, param), partial(oracle.second, param))
         for order, (ask, got) in enumerate(zip(asked, found, strict=False)):
             try:
                 want = ask(point)

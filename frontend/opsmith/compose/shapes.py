@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import _functions as f
-from .._core import Tensor
+from .._core import Tensor, one_of_several
 from .._create import tensor, zeros
 from .._dtypes import Size, dtype, int64
 from .arguments import copied, ints_of, some, unpacked, wrap_dim
@@ -110,13 +110,17 @@ def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Ten
             f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}"
         )
     if n == 0:
-        return (f.narrow(input, d, 0, 0),)
-    return tuple([f.narrow(input, d, at, min(size, n - at)) for at in range(0, n, size)])
+        return one_of_several((f.narrow(input, d, 0, 0),))
+    parts = [f.narrow(input, d, at, min(size, n - at)) for at in range(0, n, size)]
+    return one_of_several(tuple(parts))
 
 
 def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Parts of the sizes given."""
-    sizes = ints_of(split_sizes)
+    return one_of_several(_parts(input, ints_of(split_sizes), dim))
+
+
+def _parts(input: Tensor, sizes: tuple[int, ...], dim: int) -> tuple[Tensor, ...]:
     if input.ndim == 0:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
     d = wrap_dim(dim, input.ndim)
@@ -165,8 +169,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     count = int(where)
     if count <= 0:
         raise RuntimeError(f"number of sections must be larger than 0, got {count}")
-    sizes = [n // count + (k < n % count) for k in range(count)]
-    return split_with_sizes(input, sizes, d)
+    return _parts(input, tuple(n // count + (k < n % count) for k in range(count)), d)
 
 
 def _axis_split(input: Tensor, where: Any, dim: int, name: str, least: int) -> tuple[Tensor, ...]:
@@ -204,7 +207,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     if input.ndim == 0:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     d = wrap_dim(dim, input.ndim)
-    return tuple([f.select(input, d, k) for k in range(input.shape[d])])
+    return one_of_several(tuple([f.select(input, d, k) for k in range(input.shape[d])]))
 
 
 # Repeating ---------------------------------------------------------------------------------------
