@@ -77,7 +77,7 @@ def test_cat_takes_empty_vectors() -> None:
 
 def test_cat_errors() -> None:
     m = opsmith.zeros(2, 3)
-    with pytest.raises(RuntimeError, match="non-empty list"):
+    with pytest.raises(ValueError, match="non-empty list"):
         opsmith.cat([])
     with pytest.raises(RuntimeError, match="zero-dimensional tensor \\(at position 1\\)"):
         opsmith.cat([m, opsmith.tensor(1.0)])

@@ -98,7 +98,9 @@ def test_pairs(derived: Derived) -> None:
     for a, b in itertools.product(TABLE, TABLE):
         one, two = (next(samples.cases(op, d, h.SEED)) for d in (a, b))
         for scalar in ("", *pair, "number"):
-            args = {**first.args, **{n: one.args[n] for n in pair}, pair[1]: two.args[pair[1]]}
+            second = np.where(two.args[pair[1]] == 0, two.args[pair[1]] + 1, two.args[pair[1]])
+            second = second.astype(two.args[pair[1]].dtype)  # no 0: it may be a divisor
+            args = {**first.args, **{n: one.args[n] for n in pair}, pair[1]: second}
             kinds = {
                 **first.dtypes,
                 **{n: a for n in first.dtypes if n in op.dtype.args},
