@@ -32,6 +32,7 @@ FLOATS_ONLY = {
     "max_pool1d": lambda d: F.max_pool1d(ones(d, 1, 4), 2),
     "adaptive_max_pool2d": lambda d: F.adaptive_max_pool2d(ones(d, 1, 4, 4), 2),
     "mse_loss": pair(F.mse_loss),
+    "round": lambda d: torch.round(ones(d, 3), decimals=1),
     "batch_norm": lambda d: F.batch_norm(ones(d, 2, 3), ones(d, 3), ones(d, 3)),
 }
 NO_BOOL = {
@@ -105,6 +106,11 @@ def test_factors_of_integer_products_are_truncated():
     assert torch.addmm(half, half, half, beta=0.5, alpha=2.5).tolist() == [[5.5, 5.5], [5.5, 5.5]]
 
 
+def test_the_integral_of_narrow_integers_does_not_overflow():
+    y = torch.tensor([100, 100, 3], dtype=torch.int8)
+    assert torch.trapezoid(y).item() == 151.5 and torch.trapezoid(y, dx=2).item() == 303
+
+
 # Shapes that the fuzz test found ------------------------------------------------------------------
 
 
@@ -120,6 +126,18 @@ def test_lists_of_the_wrong_length(key):
     arguments = {"kernel_size": 2, key: [1, 1, 1]}
     with pytest.raises(RuntimeError, match="a single int or a list of 2 ints"):
         F.max_pool2d(torch.ones(1, 1, 4, 4), **arguments)
+
+
+@pytest.mark.parametrize("loss", [F.nll_loss, F.cross_entropy])
+def test_classes_fit_their_scores(loss):
+    """One class is not broadcast over a batch."""
+    with pytest.raises(ValueError, match=r"batch_size \(3\) to match target batch_size \(1\)"):
+        loss(torch.ones(3, 4), torch.tensor([1]))
+    with pytest.raises(ValueError, match=r"target batch_size \(0\)"):
+        loss(torch.ones(3, 4), torch.tensor(1))
+    with pytest.raises(RuntimeError, match=r"Expected target size \[3, 5\], got \[3, 4\]"):
+        loss(torch.ones(3, 4, 5), torch.ones(3, 4).long())
+    assert loss(torch.ones(4), torch.tensor([1])).shape == ()
 
 
 def test_pooling_refuses_empty_windows():

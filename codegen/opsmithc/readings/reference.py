@@ -121,6 +121,11 @@ def along(input: Array, model: Array, dim: int) -> Array:
     return input.reshape(-1, *(1,) * (n - 1 - dim % n))
 
 
+def class_targets(input: Array, target: Array) -> Array:
+    """Classes with a dim of size one for that of the classes' scores."""
+    return np.expand_dims(target, 1) if input.ndim > 1 else target.reshape(1)
+
+
 def join_last(input: Array, normalized_shape: Sequence[int]) -> Array:
     """The last dimensions as one."""
     return input.reshape(*input.shape[: input.ndim - len(normalized_shape)], -1)

@@ -61,8 +61,9 @@ def block_diag(tensors: Sequence[Array]) -> Array:
 def split(input: Array, split_size_or_sections: Any, dim: int = 0) -> tuple[Array, ...]:
     """Parts of one size or of the sizes given."""
     size, n = split_size_or_sections, input.shape[dim]
-    sizes = size if isinstance(size, Sequence) else [min(size, n - k) for k in range(0, n, size)]
-    return split_with_sizes(input, sizes, dim)
+    if not isinstance(size, Sequence):  # of nothing there is one empty part
+        size = [min(size, n - k) for k in range(0, n, size)] or [0]
+    return split_with_sizes(input, size, dim)
 
 
 def split_with_sizes(input: Array, split_sizes: Sequence[int], dim: int = 0) -> tuple[Array, ...]:

@@ -37,6 +37,21 @@ def sum_rows(input: Tensor, dim: int | Sequence[int]) -> Tensor:
     return f.sum(input, others) if others else input
 
 
+def class_targets(input: Tensor, target: Tensor) -> Tensor:
+    """Classes (N, *) as (N, 1, *), one for each place of scores (N, C, *); one for scores (C)."""
+    if input.ndim <= 1:
+        return f.reshape(target, (1,))
+    have, want = tuple(target.shape), (input.shape[0], *input.shape[2:])
+    if have[:1] != want[:1]:
+        raise ValueError(
+            f"Expected input batch_size ({want[0]}) to match target batch_size "
+            f"({have[0] if have else 0})."
+        )
+    if have != want:
+        raise RuntimeError(f"Expected target size {list(want)}, got {list(have)}")
+    return f.unsqueeze(target, 1)
+
+
 def join_last(input: Tensor, normalized_shape: Sequence[int]) -> Tensor:
     """The last dimensions as one row; they must be ``normalized_shape``."""
     k = len(normalized_shape)

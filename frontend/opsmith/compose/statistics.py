@@ -57,6 +57,9 @@ def _areas(y: Tensor, x: Tensor | None, dx: Any, dim: int) -> Tensor:
 
 def trapezoid(y: Tensor, x: Tensor | None = None, dx: Any = None, dim: int = -1) -> Tensor:
     """The integral by trapezoids, over points x or steps dx."""
+    if x is None and y.ndim and y.shape[dim]:  # as a sum, which narrow integers do not overflow
+        ends = f.mul(f.add(f.select(y, dim, 0), f.select(y, dim, -1)), 0.5)
+        return f.mul(f.sub(f.sum(y, dim), ends), 1 if dx is None else dx)
     return f.sum(_areas(y, x, 1 if dx is None else dx, dim), dim)
 
 

@@ -156,17 +156,6 @@ def _check_class_indices(input: Tensor, target: Tensor) -> None:
     need_tensor("nll_loss", input=input, target=target)
     if target.dtype not in (int64, uint8):
         raise RuntimeError(f"expected a target dtype of int64 or uint8, found {target.dtype}")
-    expected = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
-    if input.ndim > 1 and target.ndim and input.shape[0] != target.shape[0]:
-        raise ValueError(
-            f"Expected input batch_size ({input.shape[0]}) to match target batch_size "
-            f"({target.shape[0]})."
-        )
-    if target.shape != expected:
-        raise RuntimeError(
-            f"expected a target of shape {list(expected)} for an input of shape "
-            f"{list(input.shape)}, found {list(target.shape)}"
-        )
 
 
 def cross_entropy(
