@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import opsmith as ops
-from opsmith import _boundary, _functions
+from opsmith import _boundary, _loading
 from opsmithc import samples
 from opsmithc.derive.op import Derived
 from opsmithc.dtypes import BY_CODE, BY_NAME, TABLE, DType
@@ -64,7 +64,7 @@ def _argument(case: Case, name: str, value: Any, grad: bool) -> Any:
 
 
 def function(op: OpDef, suffix: str = "") -> Callable[..., Any]:
-    return getattr(_functions, op.name + suffix)
+    return _loading.lookup(op.name + suffix)
 
 
 def call(op: OpDef, args: Mapping[str, Any], suffix: str = "", **more: Any) -> tuple[Any, ...]:

@@ -57,7 +57,8 @@ def reduced(loss: Tensor, reduction: str) -> Tensor:
 
 
 def _check_sizes(fn: str, input: Tensor, target: Tensor) -> None:
-    need_tensor(fn, input=input, target=target)
+    if input.__class__ is not Tensor or target.__class__ is not Tensor:
+        need_tensor(fn, input=input, target=target)
     if input.shape != target.shape:
         warnings.warn(
             f"Using a target size ({target.size()}) that is different to the input size "
