@@ -104,7 +104,7 @@ def tril_indices(
     layout: Any = None,
 ) -> Tensor:
     """Row and column numbers of the lower triangle, as a (2, n) tensor."""
-    return _staircase(row, col, offset, dtype, lower=True)
+    return _staircase(row, col, offset, dtype, lower=True).to(device=device)
 
 
 def triu_indices(
@@ -117,7 +117,7 @@ def triu_indices(
     layout: Any = None,
 ) -> Tensor:
     """Row and column numbers of the upper triangle, as a (2, n) tensor."""
-    return _staircase(row, col, offset, dtype, lower=False)
+    return _staircase(row, col, offset, dtype, lower=False).to(device=device)
 
 
 def _staircase(row: int, col: int, offset: int, dtype: dtype, *, lower: bool) -> Tensor:

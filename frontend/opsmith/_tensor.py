@@ -668,7 +668,7 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         elif isinstance(a, (str, device)):
             where = a
         elif isinstance(a, bool):
-            copy = a if k >= 2 or (k == 1 and False) else copy
+            copy = a if k >= 2 else copy  # before it stands non_blocking
         elif a is not None:
             raise TypeError(
                 "to() received an invalid combination of arguments - got "

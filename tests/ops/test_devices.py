@@ -133,3 +133,8 @@ def test_a_list_whose_items_are_made_when_read() -> None:
         keep = [opsmith.randn(4) for _ in range(20)]
         del keep
         assert opsmith.stack(Lazy())[:, 0].tolist() == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("fn", [opsmith.tril_indices, opsmith.triu_indices])
+def test_positions_of_a_triangle_stand_where_they_are_asked_for(fn: Any) -> None:
+    assert fn(3, 3, device="meta").is_meta and fn(3, 3).shape == fn(3, 3, device="meta").shape
