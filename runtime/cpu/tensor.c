@@ -1,13 +1,10 @@
-/* Tensors, storages, allocation, errors. See opsmith/tensor.h. */
-#define _GNU_SOURCE
-#include <stdarg.h>
-#include <stdio.h>
+/* Tensors and storages, and the modes of a thread. See opsmith/tensor.h. */
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "opsmith/abi.h"
 #include "opsmith/convert.h"
 #include "opsmith/pointwise.h"
+#include "memory.h"
 
 /* Modes and hooks ------------------------------------------------------------------------------ */
 
@@ -20,180 +17,11 @@ __thread double ops_more[OPS_MAX_OPERANDS];
 
 ops_tensor ops_none = {.refcount = 1 << 30, .dtype = OPS_F32, .flags = OPS_NONE | OPS_CONTIGUOUS};
 
-/* Errors --------------------------------------------------------------------------------------- */
-
-static __thread int pending_status;
-static __thread char error_text[1024];
-
-void *ops_fail(enum ops_status status, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(error_text, sizeof error_text, format, args);
-    va_end(args);
-    pending_status = (int)status;
-    return NULL;
-}
-
-int ops_take_status(void)
-{
-    int status = pending_status;
-    pending_status = OPS_OK;
-    return status;
-}
-
-const char *ops_error_text(void)
-{
-    return error_text;
-}
-
-const char *ops_shape_text(int ndim, const int64_t *shape)
-{
-    static __thread char buffers[4][256];
-    static __thread int next;
-    char *text = buffers[next++ & 3];
-    int used = snprintf(text, 256, "[");
-    for (int d = 0; d < ndim && used < 230; ++d) {
-        used += snprintf(text + used, 256 - (size_t)used, d ? ", %lld" : "%lld", (long long)shape[d]);
-    }
-    snprintf(text + used, 256 - (size_t)used, "]");
-    return text;
-}
-
-/* Memory: size classes (powers of two from 64 bytes) with free lists; small blocks are carved from
- * slabs; above 2 MB blocks are aligned to huge pages and cached too, since page faults cost more
- * than the kernels that fill them. */
-
-enum { MIN_SHIFT = 6, CLASSES = 40, SLAB_BYTES = 1 << 18, SLAB_LIMIT = 4096 };
-static const int64_t HUGE_BYTES = 2 << 20;
-static const int64_t CACHE_LIMIT = (int64_t)1 << 31; /* bytes of large free blocks kept for reuse */
-
-typedef struct free_block {
-    struct free_block *next;
-} free_block;
-
-static free_block *free_blocks[CLASSES];
-static int64_t cached_bytes, live_bytes, live_tensors;
-static char *slab_at, *slab_end;
-
-/* The next `nbytes` of a slab. */
-static char *carve_from(char **at, char **end, int64_t nbytes)
-{
-    if (*end - *at < nbytes) {
-        *at = aligned_alloc(64, SLAB_BYTES);
-        if (*at == NULL) {
-            *end = NULL;
-            return NULL;
-        }
-        *end = *at + SLAB_BYTES;
-    }
-    char *block = *at;
-    *at += nbytes;
-    return block;
-}
-
-static char *carve(int64_t nbytes)
-{
-    return carve_from(&slab_at, &slab_end, nbytes);
-}
-
-/* Structs come from slabs of their own, packed: data blocks stay aligned to 64 bytes. */
-static char *carve_struct(int64_t nbytes)
-{
-    static char *at, *end;
-    return carve_from(&at, &end, (nbytes + 7) / 8 * 8);
-}
-
-/* Above 64 KB four classes per power of two: at most 25% slack. */
-static int64_t class_bytes(int64_t nbytes, int16_t *size_class)
-{
-    if (nbytes <= 64) {
-        *size_class = 0;
-        return 64;
-    }
-    int shift = 64 - __builtin_clzll((uint64_t)nbytes - 1);
-    *size_class = (int16_t)(shift - MIN_SHIFT);
-    return (int64_t)1 << shift;
-}
-
-static char *cpu_allocate(int64_t nbytes, int16_t *size_class)
-{
-    int64_t bytes = class_bytes(nbytes, size_class);
-    if (bytes > 8 * HUGE_BYTES) {
-        /* A power of two would waste too much: exact size, mapped directly, not cached by class. */
-        bytes = (nbytes + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
-    }
-    free_block *head = free_blocks[*size_class];
-    if (OPS_LIKELY(head != NULL)) {
-        if (bytes <= 8 * HUGE_BYTES) {
-            free_blocks[*size_class] = head->next;
-            cached_bytes -= bytes > SLAB_LIMIT ? bytes : 0;
-            return (char *)head;
-        }
-        /* Large blocks carry their size behind the link. */
-        for (free_block **at = &free_blocks[*size_class]; *at; at = &(*at)->next) {
-            int64_t have = ((int64_t *)*at)[1];
-            if (have >= bytes && have <= bytes + bytes / 4) {
-                head = *at;
-                *at = head->next;
-                cached_bytes -= have;
-                return (char *)head;
-            }
-        }
-    }
-    if (bytes <= SLAB_LIMIT) {
-        return carve(bytes);
-    }
-    int64_t align = bytes >= HUGE_BYTES ? HUGE_BYTES : 64;
-    char *block = aligned_alloc((size_t)align, (size_t)bytes);
-    if (block != NULL && bytes >= HUGE_BYTES) {
-        madvise(block, (size_t)bytes, MADV_HUGEPAGE);
-    }
-    return block;
-}
-
-static void cpu_release(char *data, int64_t nbytes, int16_t size_class)
-{
-    int16_t same;
-    int64_t bytes = class_bytes(nbytes, &same);
-    if (bytes > 8 * HUGE_BYTES) {
-        bytes = (nbytes + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
-    }
-    if (bytes > SLAB_LIMIT) {
-        if (cached_bytes + bytes > CACHE_LIMIT) {
-            free(data);
-            return;
-        }
-        cached_bytes += bytes;
-        ((int64_t *)data)[1] = bytes;
-    }
-    free_block *block = (free_block *)data;
-    block->next = free_blocks[size_class];
-    free_blocks[size_class] = block;
-}
-
-static char *meta_allocate(int64_t nbytes, int16_t *size_class)
-{
-    (void)nbytes;
-    *size_class = -1;
-    return (char *)64; /* never read; aligned, so that alignment tests hold */
-}
-
-static void meta_release(char *data, int64_t nbytes, int16_t size_class)
-{
-    (void)data;
-    (void)nbytes;
-    (void)size_class;
-}
-
-static ops_device_table cpu_table = {"cpu", cpu_allocate, cpu_release, 1, NULL};
-static ops_device_table meta_table = {"meta", meta_allocate, meta_release, 0, NULL};
-ops_device_table *ops_devices[OPS_DEVICE_COUNT] = {&cpu_table, &meta_table, NULL};
-
 /* Structs and storages ------------------------------------------------------------------------- */
 
 static ops_tensor *free_tensors;
 static ops_storage *free_storages;
+static int64_t live_bytes, live_tensors;
 
 static ops_tensor *tensor_struct(int ndim)
 {
@@ -204,7 +32,7 @@ static ops_tensor *tensor_struct(int ndim)
         if (OPS_LIKELY(t != NULL)) {
             free_tensors = *(ops_tensor **)t;
         } else {
-            t = (ops_tensor *)carve_struct((int64_t)(sizeof *t + 2 * sizeof(int64_t) * OPS_INLINE_NDIM));
+            t = (ops_tensor *)ops_struct_allocate((int64_t)(sizeof *t + 2 * sizeof(int64_t) * OPS_INLINE_NDIM));
         }
     } else {
         capacity = OPS_MAX_NDIM;
@@ -240,7 +68,7 @@ static ops_storage *storage_new(int device, int64_t nbytes)
     if (OPS_LIKELY(s != NULL)) {
         free_storages = (ops_storage *)s->owner;
     } else {
-        s = (ops_storage *)carve_struct((int64_t)sizeof *s);
+        s = (ops_storage *)ops_struct_allocate((int64_t)sizeof *s);
     }
     if (OPS_UNLIKELY(s == NULL)) {
         return ops_fail(OPS_MEMORY_ERROR, "out of memory");
@@ -511,85 +339,4 @@ int64_t ops_live_bytes(void)
 int64_t ops_live_tensors(void)
 {
     return live_tensors;
-}
-
-/* Overlap -------------------------------------------------------------------------------------- */
-
-/* Sufficient and, for strides that nest, exact: sorted by stride, each dim must step beyond
- * everything the smaller ones reach. Interleaving strides are reported as overlapping. */
-int ops_tensor_overlaps_itself(const ops_tensor *t)
-{
-    if ((t->flags & OPS_CONTIGUOUS) || t->numel <= 1) {
-        return 0;
-    }
-    int64_t stride[OPS_MAX_NDIM], size[OPS_MAX_NDIM];
-    int n = 0;
-    for (int d = 0; d < t->ndim; ++d) {
-        if (t->shape[d] == 1) {
-            continue;
-        }
-        int64_t step = t->stride[d] < 0 ? -t->stride[d] : t->stride[d];
-        int at = n++;
-        for (; at > 0 && stride[at - 1] > step; --at) {
-            stride[at] = stride[at - 1];
-            size[at] = size[at - 1];
-        }
-        stride[at] = step;
-        size[at] = t->shape[d];
-    }
-    int64_t reach = 0;
-    for (int k = 0; k < n; ++k) {
-        if (stride[k] <= reach) {
-            return 1;
-        }
-        reach += stride[k] * (size[k] - 1);
-    }
-    return 0;
-}
-
-static void extent(const ops_tensor *t, const char **lo, const char **hi)
-{
-    int64_t low = 0, high = 0;
-    for (int d = 0; d < t->ndim; ++d) {
-        int64_t reach = t->stride[d] * (t->shape[d] - 1);
-        if (reach < 0) {
-            low += reach;
-        } else {
-            high += reach;
-        }
-    }
-    *lo = t->data + low * ops_itemsize(t);
-    *hi = t->data + (high + 1) * ops_itemsize(t);
-}
-
-/* Do the elements fill the memory between the first and the last of them? */
-static int fills(const ops_tensor *t, const char *lo, const char *hi)
-{
-    return hi - lo == t->numel * ops_itemsize(t) && !ops_tensor_overlaps_itself(t);
-}
-
-int ops_tensors_overlap(const ops_tensor *a, const ops_tensor *b)
-{
-    if (a->storage != b->storage || a->numel == 0 || b->numel == 0) {
-        return 0;
-    }
-    if (a->data == b->data && a->dtype == b->dtype && ops_same_shape(a, b) &&
-        memcmp(a->stride, b->stride, sizeof(int64_t) * a->ndim) == 0) {
-        return 0;
-    }
-    const char *alo, *ahi, *blo, *bhi;
-    extent(a, &alo, &ahi);
-    extent(b, &blo, &bhi);
-    if (alo >= bhi || blo >= ahi) {
-        return OPS_APART;
-    }
-    return fills(a, alo, ahi) && fills(b, blo, bhi) ? OPS_OVERLAP : OPS_MAY_OVERLAP;
-}
-
-void ops_refuse_overlap(void)
-{
-    ops_fail(OPS_RUNTIME_ERROR,
-             "unsupported operation: some elements of the input tensor and the written-to tensor "
-             "refer to a single memory location. Please clone() the tensor before performing the "
-             "operation.");
 }

@@ -33,6 +33,16 @@ static inline int room_for(int64_t ndim)
     return 0;
 }
 
+/* Drop a dim. */
+static inline void erase(ops_geometry *g, int dim)
+{
+    --g->ndim;
+    for (int d = dim; d < g->ndim; ++d) {
+        g->shape[d] = g->shape[d + 1];
+        g->stride[d] = g->stride[d + 1];
+    }
+}
+
 /* Wraps on overflow, as the element the stride would reach is never read. */
 static inline int64_t times(int64_t a, int64_t b)
 {

@@ -21,9 +21,11 @@ from opsmithc.lower import reduce, scan
 from opsmithc.lower.families import fast_form
 from opsmithc.opdef import Reduce
 
+from .ccompile import TENSORS
+
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = ROOT / "runtime"
-SOURCES = ("tensor", "iterate", "pointwise", "parallel", "convert", "reduce", "scan")
+SOURCES = (*TENSORS, "iterate", "pointwise", "parallel", "convert", "reduce", "scan")
 FLAGS = (
     "-std=gnu11 -O3 -march=native -fno-math-errno -fno-trapping-math -fwrapv -Wall -Wextra -Werror "
     "-fPIC -pthread"

@@ -11,6 +11,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 INCLUDE = ROOT / "runtime" / "include"
+TENSORS = ("error", "memory", "tensor", "overlap")  # of runtime/cpu: what every driver stands on
 
 # The flags of generated kernels: what is tested is the vectorised code that ships.
 KERNEL_FLAGS = [

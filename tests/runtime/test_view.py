@@ -20,10 +20,13 @@ from opsmithc.errors import RegistryError
 from opsmithc.lower import view
 from opsmithc.opdef import View
 
+from .ccompile import TENSORS
+
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = ROOT / "runtime"
 SOURCES = (
-    "tensor", "iterate", "pointwise", "parallel", "convert", "view", "view_shape", "view_adjoint",
+    *TENSORS, "iterate", "pointwise", "parallel", "convert",
+    "view", "view_part", "view_shape", "view_adjoint",
 )  # fmt: skip
 NO_INT = -(2**63)
 STATUS = ("", "RuntimeError", "IndexError", "TypeError", "ValueError")
