@@ -54,6 +54,9 @@ from . import (
     _loading,
     _methods,
     _tensor,
+    _tensor_copies,
+    _tensor_gradient,
+    _tensor_values,
 )
 from ._overloads import allclose, equal, is_nonzero, scatter, std, var, where
 from ._random import (

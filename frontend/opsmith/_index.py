@@ -409,7 +409,7 @@ def _write(
     check_overlap(view, values, *indices)
     record = grad_enabled() and (view.requires_grad or values.requires_grad)
     if record:
-        from ._tensor import _check_view_leaf, _fresh
+        from ._tensor_copies import _check_view_leaf, _fresh
 
         _fresh(view)
         _fresh(values)

@@ -167,3 +167,15 @@ def test_linalg_is_its_public_functions():
     helpers = {n for n in dir(linalg) if not n.startswith("_") and callable(getattr(linalg, n))}
     assert helpers <= {*linalg.__all__, "Tensor"}
     assert not hasattr(linalg, "write_out")
+
+
+def test_dir_lists_the_members_of_a_tensor():
+    t = opsmith.ones(2)
+    t.note = 1
+    shown = dir(t)
+    assert {"matmul", "grad", "shape", "note"} <= set(shown) and "zfill" not in shown
+
+
+def test_a_gradient_that_is_no_tensor_is_refused():
+    with pytest.raises(TypeError, match="assigned grad expected to be a Tensor or None .* int"):
+        opsmith.ones(2, requires_grad=True).grad = 3
