@@ -153,8 +153,9 @@ def ints(v: Any, length: int = 0) -> tuple[int, ...]:
     if v.__class__ is int:
         return (length or 1, v, v, v, v)
     n = len(v)
-    if length > 1 and n != length and n > 1:
-        raise RuntimeError(f"expected a single int or a list of {length} ints, but got {list(v)}")
+    if length and n != length and n != 1:
+        several = f"a list of {length} ints" if length > 1 else "a list of one"
+        raise RuntimeError(f"expected a single int or {several}, but got {list(v)}")
     if n == 2:
         a, b = v
         return 2, a, b, 0, 0

@@ -128,6 +128,28 @@ def test_lists_of_the_wrong_length(key):
         F.max_pool2d(torch.ones(1, 1, 4, 4), **arguments)
 
 
+def test_lists_of_one():
+    """An op of one axis takes one value, alone or in a list."""
+    x, w = torch.ones(2, 4), torch.ones(3, 2, 2)
+    for stride in ([1, 1], [], (2, 0, 0)):
+        with pytest.raises(RuntimeError, match="a single int or a list of one, but got"):
+            F.conv1d(x, w, None, stride)
+    assert F.conv1d(x, w, None, [2]).shape == F.conv1d(x, w, None, 2).shape == (3, 2)
+
+
+def test_a_convolution_without_taps_is_its_bias():
+    x, w = torch.ones(4, 1, requires_grad=True), torch.empty(6, 2, 0)
+    y = F.conv1d(x, w, torch.arange(6.0), 5, 1, 2, 2)
+    assert y.tolist() == [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]]
+    y.sum().backward()
+    assert x.grad.tolist() == [[0.0]] * 4
+
+
+def test_adaptive_sizes_of_the_wrong_length():
+    with pytest.raises(RuntimeError, match="must be 2 sizes for an input of at least 2 dimensions"):
+        F.adaptive_avg_pool2d(torch.ones(2, 3, 4), (1, 2, 3))
+
+
 @pytest.mark.parametrize("loss", [F.nll_loss, F.cross_entropy])
 def test_classes_fit_their_scores(loss):
     """One class is not broadcast over a batch."""

@@ -60,6 +60,11 @@ def max_pool2d(
 def _output_size(input: Tensor, wanted: Any, n: int) -> tuple[int, ...]:
     """The adaptive output size; None keeps the input's."""
     wanted = (wanted,) * n if wanted is None or isinstance(wanted, int) else tuple(wanted)
+    if len(wanted) != n or input.ndim < n:
+        raise RuntimeError(
+            f"output_size must be {n} sizes for an input of at least {n} dimensions, but got"
+            f" {list(wanted)} for an input of size {list(input.shape)}"
+        )
     return tuple(
         have if size is None else size for size, have in zip(wanted, input.shape[-n:], strict=True)
     )

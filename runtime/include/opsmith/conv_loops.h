@@ -64,7 +64,7 @@ void OPS_CONV_NAME(ops_conv_forward)(const ops_conv_shape *shape, const real *x,
                   .w = w,
                   .bias = bias,
                   .target = y};
-    if (OPS_REFERENCE || !run_gather(&t)) {
+    if (OPS_REFERENCE || s.taps == 0 || !run_gather(&t)) { /* no taps: an image of no width */
         plain_t plain = {&s, x, w, NULL, bias, y};
         ops_parallel_for(s.batch * s.groups * k, 1, plain_forward, &plain);
     }
@@ -98,7 +98,7 @@ void OPS_CONV_NAME(ops_conv_backward_input)(const ops_conv_shape *shape, const r
                   .source = g,
                   .w = w,
                   .target = dx};
-    if (OPS_REFERENCE || !run_gather(&t)) {
+    if (OPS_REFERENCE || s.taps == 0 || !run_gather(&t)) { /* no taps: an image of no width */
         plain_t plain = {&s, NULL, w, g, NULL, dx};
         ops_parallel_for(s.batch * s.groups * c, 1, plain_backward_input, &plain);
     }
