@@ -579,6 +579,29 @@ static double general(const ops_pointwise_op *op, ops_tensor *const *inputs, int
     return ops_result(out[0], record, rare);
 }
 
+/* Is `dst` the first operand, writable, and the others either of the very same memory or of other
+ * storages? Then no element is read after it was written, if all are contiguous and of one shape. */
+static int writes_itself(ops_tensor *const *in, int n, const ops_tensor *dst)
+{
+    if (in[0] != dst || dst->storage->readonly) {
+        return 0;
+    }
+    for (int k = 1; k < n; ++k) {
+        if (!(in[k]->flags & OPS_NUMBER) && in[k]->storage == dst->storage &&
+            in[k]->data != dst->data) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static void drop_new(ops_tensor *out, const ops_tensor *dst)
+{
+    if (out != dst) {
+        ops_tensor_drop(out);
+    }
+}
+
 double ops_pointwise(const ops_pointwise_op *op, ops_tensor *const *in, int record,
                      const ops_scalar *s, ops_tensor *dst, int inplace, double stamp)
 {
@@ -594,11 +617,11 @@ double ops_pointwise(const ops_pointwise_op *op, ops_tensor *const *in, int reco
     if (OPS_UNLIKELY(flags & OPS_VIEW) && ops_check_views(in, n, record)) {
         return 0.0;
     }
-    /* The common case: one dtype, one shape, contiguous, a single output, on the CPU. Numbers that
-     * do not change the dtype are welcome. */
+    /* The common case: one dtype, one shape, contiguous, a single output, on the CPU: new, or the
+     * first operand itself. Numbers that do not change the dtype are welcome. */
     const ops_tensor *first = in[0];
-    if (OPS_LIKELY(dst == NULL && all_contiguous && op->outputs == 1 && first->device == OPS_CPU &&
-                   !(first->flags & OPS_NUMBER))) {
+    if (OPS_LIKELY((dst == NULL || writes_itself(in, n, dst)) && all_contiguous &&
+                   op->outputs == 1 && first->device == OPS_CPU && !(first->flags & OPS_NUMBER))) {
         int compute = ops_compute_index[first->dtype];
         int stored = ops_compute_storage[compute] == first->dtype;
         int floats = compute <= OPS_C_F32;
@@ -616,7 +639,11 @@ double ops_pointwise(const ops_pointwise_op *op, ops_tensor *const *in, int reco
             int result = op->rule == OPS_RULE_BOOL ? OPS_BOOL
                          : op->output_class[0] == OPS_OPERAND_COMMON ? first->dtype
                          : element_dtype(op->output_class[0], compute);
-            ops_tensor *out = ops_tensor_new(result, OPS_CPU, first->ndim, first->shape);
+            if (OPS_UNLIKELY(dst != NULL && result != dst->dtype)) {
+                return general(op, in, record, s, dst, inplace, stamp);
+            }
+            ops_tensor *out =
+                dst != NULL ? dst : ops_tensor_new(result, OPS_CPU, first->ndim, first->shape);
             if (OPS_UNLIKELY(out == NULL)) {
                 return 0.0;
             }
@@ -637,7 +664,7 @@ double ops_pointwise(const ops_pointwise_op *op, ops_tensor *const *in, int reco
                 }
                 op->kernels[compute](count, p, s, 0);
                 if (OPS_UNLIKELY(op->checked) && take_refusal()) {
-                    ops_tensor_drop(out);
+                    drop_new(out, dst);
                     return 0.0;
                 }
             } else {
@@ -657,9 +684,12 @@ double ops_pointwise(const ops_pointwise_op *op, ops_tensor *const *in, int reco
                     o->constant = number != 0;
                 }
                 if (OPS_UNLIKELY(!run(&plan, op->kernels[compute], s, op->cost))) {
-                    ops_tensor_drop(out);
+                    drop_new(out, dst);
                     return 0.0;
                 }
+            }
+            if (dst != NULL) {
+                ops_tensor_written(dst, stamp);
             }
             return ops_result(out, record, 0);
         }

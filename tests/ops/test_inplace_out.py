@@ -172,3 +172,20 @@ def _same(got: Any, want: Any, case: samples.Case) -> None:
         equal_nan=True,
     )
     assert close.all(), f"{a[~close].reshape(-1)[:3]}, expected {b[~close].reshape(-1)[:3]}: {case}"
+
+
+@pytest.mark.parametrize("n", [8, 513, 100_000])
+def test_inplace_on_own_memory(n: int) -> None:
+    """The first operand as another operand: the same elements are fine, shifted ones are refused."""
+    values = np.arange(n, dtype=np.float32) % 7
+    x = opsmith.tensor(values)
+    version = x._version
+    assert np.array_equal(x.mul_(x).numpy(), values * values)
+    assert x._version == version + 1
+    x = opsmith.tensor(values)
+    with pytest.raises(RuntimeError, match="single memory location"):
+        x[1:].add_(x[:-1])
+    assert np.array_equal(x.numpy(), values)
+    pair = opsmith.tensor(values).repeat(2).reshape(2, n)
+    pair[0].add_(pair[1], alpha=2)
+    assert np.array_equal(pair.numpy(), np.stack([3 * values, values]))
