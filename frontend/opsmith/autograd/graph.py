@@ -1,7 +1,7 @@
 """Looking at the graph: ``tensor.grad_fn``, its functions and edges, and hooks on them.
 
-The tape itself is lists (see ``_core``); a ``Node`` is a thin object made on demand around one of
-them, equal to every other object around the same list.
+The tape itself is lists (see ``_handles``); a ``Node`` is a thin object made on demand around one
+of them, equal to every other object around the same list.
 """
 
 from __future__ import annotations

@@ -1,0 +1,160 @@
+"""Writing to tensors that exist: in-place, the in-place form of compositions, out=."""
+
+from __future__ import annotations
+
+from ._boundary import check, lib
+from ._dtypes import SCALAR_TYPE_NAMES, Size
+from ._handles import Leaf, Tensor, grad_enabled, seq, wrap
+from ._recording import has_node
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class OneOfSeveral(tuple):
+    """Where a view came from (base, function, arguments) that one call made along with others."""
+
+    __slots__ = ()
+
+
+def one_of_several(views: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Views that one call returns together; recorded ones refuse to be written in place."""
+    for t in views:
+        if t._node is not None and t._view is not None:
+            t._view = OneOfSeveral(t._view)
+    return views
+
+
+def check_inplace(t: Tensor) -> None:
+    """Refuse in-place writes that no gradient can be given for."""
+    if not grad_enabled():
+        return
+    view = getattr(t, "_view", None)
+    while view is not None:
+        if view.__class__ is OneOfSeveral:
+            raise RuntimeError(
+                f"a view by {view[1].__name__} is being modified inplace. This view is the output "
+                "of a function that returns multiple views. Such functions do not allow the output "
+                "views to be modified inplace. Use clone(), or a function that returns one view."
+            )
+        view = getattr(view[0], "_view", None)
+    if t._node.__class__ is Leaf:
+        raise RuntimeError(
+            "a leaf Variable that requires grad is being used in an in-place operation."
+        )
+    base = getattr(t, "_view", None)
+    if base is not None and base[0]._node.__class__ is Leaf:
+        raise RuntimeError(
+            "a view of a leaf Variable that requires grad is being used in an in-place operation."
+        )
+
+
+def rebase(t: Tensor, node: list[Any]) -> Tensor:
+    """``t`` was written in place by ``node``: it is the node's output now, and so for its bases."""
+    view = getattr(t, "_view", None)
+    if view is None:
+        before = t._node
+        t._h = -abs(t._h)
+        t._node = node
+        if before is not None and getattr(t, "_kept_grad", None) is not None:
+            from .autograd.hooks import follow
+
+            follow(t, before)
+        return t
+    from .autograd.views import rebase_view
+
+    return rebase_view(t, node)
+
+
+def copy_of(t: Tensor) -> Tensor:
+    """A copy of the values on the same node (what an in-place op is about to overwrite)."""
+    r = wrap(lib.ops_convert_to(t._h, -1, -1, 1, 0), t._node)
+    if t._node is not None:
+        r._h = -r._h
+    return r
+
+
+def assign(t: Tensor, value: Tensor) -> Tensor:
+    """Write the result of a functional op into ``t`` (the in-place form of compositions)."""
+    have, want = value.dtype, t.dtype
+    if have.kind_rank > want.kind_rank:
+        raise RuntimeError(
+            f"result type {SCALAR_TYPE_NAMES[have.code]} can't be cast to the desired output type "
+            f"{SCALAR_TYPE_NAMES[want.code]}"
+        )
+    return t.copy_(value)
+
+
+def in_place(functions: Any, name: str) -> Any:
+    """The in-place form of an op: its own, or its result written back."""
+    own = getattr(functions, name + "_", None)
+    if own is not None:
+        return own
+    fn = getattr(functions, name)
+    return lambda t, *args, **kwargs: assign(t, fn(t, *args, **kwargs))
+
+
+def refuse_recorded_out(out: Any, *operands: Any, name: str) -> None:
+    """out= and gradients exclude each other."""
+    if grad_enabled() and any(has_node(t) for t in (out, *operands)):
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but "  # noqa: E501
+            "one of the arguments requires grad."
+        )
+    out._shape = out.shape  # kept, for written()
+
+
+def written(out: Any) -> Any:
+    """``out`` after a kernel wrote to it: its shape may have changed."""
+    before = out._shape
+    out._shape = None
+    _warn_resized(before, out.shape)
+    return out
+
+
+def _warn_resized(before: Size, after: Size) -> None:
+    if before != after and before.numel():
+        import warnings
+
+        warnings.warn(
+            "An output with one or more elements was resized since it had shape "
+            f"{list(before)}, which does not match the required output shape {list(after)}. "
+            "This behavior is deprecated, and in a future PyTorch release outputs will not be "
+            "resized unless they have zero elements. You can explicitly reuse an out tensor t by "
+            "resizing it, inplace, to zero elements with t.resize_(0).",
+            stacklevel=4,
+        )
+
+
+def write_out(out: Any, result: Any, name: str) -> Any:
+    """Move the result of op ``name`` into out=, which takes its shape and keeps its own dtype."""
+    if not isinstance(result, Tensor):
+        if isinstance(result, tuple):
+            pairs = zip(out, result, strict=True)
+            return type(result)(*[write_out(o, r, name) for o, r in pairs])
+        result = wrap(abs(result), result < 0 or None)
+    refuse_recorded_out(out, result, name=name)
+    if result.device != out.device:
+        raise RuntimeError(
+            f"Expected out tensor to have device {result.device}, but got {out.device} instead"
+        )
+    have, want = result.dtype, out.dtype
+    if have is not want and (
+        want.kind_rank == 0 or have.is_floating_point and not want.is_floating_point
+    ):
+        names = [SCALAR_TYPE_NAMES[d.code] for d in (have, want)]
+        raise RuntimeError(
+            f"result type {names[0]} can't be cast to the desired output type {names[1]}"
+        )
+    if out.shape != result.shape:
+        fresh = wrap(lib.ops_convert_to(result._h, want.code, -1, 1, 0))  # may alias an operand
+        check(lib.ops_swap_contents(out._h, fresh._h))
+        return written(out)
+    if lib.ops_overlaps_itself(out._h):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory "  # noqa: E501
+            "location. Please clone() the tensor before performing the operation."
+        )
+    check(lib.ops_copy(out._h, result._h, -seq()))
+    return out
