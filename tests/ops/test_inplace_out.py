@@ -176,7 +176,7 @@ def _same(got: Any, want: Any, case: samples.Case) -> None:
 
 @pytest.mark.parametrize("n", [8, 513, 100_000])
 def test_inplace_on_own_memory(n: int) -> None:
-    """The first operand as another operand: the same elements are fine, shifted ones are refused."""
+    """The first operand as another operand: the same elements are fine, shifted ones refused."""
     values = np.arange(n, dtype=np.float32) % 7
     x = opsmith.tensor(values)
     version = x._version
