@@ -130,6 +130,8 @@ def pointwise(derived: Derived) -> tuple[list[str], list[Entry]]:
     entries.append(_entry(f"{n}_s", params, lines))
     if "inplace" in op.variants:
         entries.append(_inplace(op, names, differentiable, call))
+    if "foreach" in op.variants:
+        entries.append(_foreach(op, names))
     externs = [f"extern const ops_pointwise_op opsk_{n};"]
     backward = backward_entry(derived)
     if backward:
@@ -168,6 +170,32 @@ def _inplace(
     record = " | ".join(f"ops_records({t})" for t in differentiable) or "0"
     lines.append(call(record, "s" if cells else "NULL", "in[0]", "1", "stamp"))
     return _entry(f"{op.name}_t", [*params, "double stamp"], lines)
+
+
+def _foreach(op: OpDef, names: list[str]) -> Entry:
+    """``op_`` on each tensor of a list; returns how many were written, so that the caller goes on.
+
+    Every other operand is a list as long (``n_x`` > 0) or one tensor or number for all.
+    """
+    first, *others = names
+    params = [f"const double *{first}", f"int64_t n_{first}"]
+    passed = [f"{first}[k], 0, -1"]
+    for t in others:
+        params += [f"const double *{t}", f"int64_t n_{t}"]
+        params += [f"double {t}_one", f"int64_t {t}_i", f"int {t}_kind"]
+        passed.append(f"n_{t} > 0 ? {t}[k] : {t}_one, {t}_i, {t}_kind")
+    for p in number_params(op):
+        params += [f"int {p}_kind", f"double {p}_f", f"int64_t {p}_i"]
+        passed.append(f"{p}_kind, {p}_f, {p}_i")
+    lines = [
+        f"for (int64_t k = 0; k < n_{first}; ++k) {{",
+        f"    if (opse_{op.name}_s({', '.join(passed)}, {first}[k], 1, stamp) == 0.0) {{",
+        "        return (double)k;",
+        "    }",
+        "}",
+        f"return (double)n_{first};",
+    ]
+    return _entry(f"{op.name}_foreach", [*params, "double stamp"], lines)
 
 
 def backward_entry(derived: Derived) -> Entry | None:

@@ -144,6 +144,8 @@ def forms(op: OpDef) -> list[str]:
             found.append(f"operator `{word[2]}`")
         elif v == "inplace":
             found.append(f"in-place `{op.name}_`")
+        elif v == "foreach":
+            found.append(f"in-place on lists `_foreach_{op.name}_`")
         elif v == "out":
             found.append("`out=`")
         elif v == "nn":

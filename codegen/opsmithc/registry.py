@@ -51,6 +51,7 @@ DTYPE_KINDS = (
 )  # fmt: skip
 VARIANTS = (
     "method", "inplace", "out", "hidden", "nn", "varargs", "operator", "property", "linalg",
+    "foreach",  # the in-place form of a pointwise op on lists of tensors
     "shares",  # the result of a composition or a source may look into an operand's memory
 )  # fmt: skip
 CLASSES = ("bool", "int", "float", "complex")
@@ -171,7 +172,7 @@ def _entry(r: Reader, node: Node) -> OpDef:
         outside=optional("outside", lambda n: r.formula_table(n, "outside", tensor_names), {}),
         check=optional("check", lambda n: _check(r, n), ()),
         stop=optional("stop", lambda n: r.formula_table(n, "stop", tensor_names), {}),
-        variants=optional("variants", lambda n: _variants(r, n), ()),
+        variants=optional("variants", lambda n: _variants(r, n, stated[0]), ()),
         alias=optional("alias", lambda n: r.words(n, "alias"), ()),
         random=optional("random", lambda n: bool(literal(r.text(n, "random"))), False),
         size=optional("size", lambda n: r.text(n, "size"), ""),
@@ -217,11 +218,13 @@ def _cotangents(r: Reader, node: Node, what: str, schema: Schema) -> dict[str, F
     return found
 
 
-def _variants(r: Reader, node: Node) -> tuple[str, ...]:
+def _variants(r: Reader, node: Node, meaning: str) -> tuple[str, ...]:
     words = r.words(node, "variants", VARIANTS)
     for n, word in zip(r.items(node, "variants"), words, strict=True):
         if word == "operator":
             raise r.fail(n, "variants: an operator needs its symbol, e.g. 'operator:+'")
+        if word == "foreach" and ("inplace" not in words or meaning != "out"):
+            raise r.fail(n, "variants: foreach is for ops with 'out' that are 'inplace' too")
     return words
 
 

@@ -101,6 +101,10 @@ def functions(ops: Iterable[OpDef]) -> Iterator[tuple[str, str]]:
         if "inplace" in op.variants:
             for name in (op.name, *op.alias):
                 yield f"{name}_", _declaration(op, f"{name}_", parameters(op, out=False), {})
+        if "foreach" in op.variants:
+            params = parameters(op, out=False).replace("Tensor", "_Sequence[Tensor]", 1)
+            params = params.replace("Tensor | _Number", "_Sequence[Tensor] | Tensor | _Number")
+            yield f"_foreach_{op.name}_", f"def _foreach_{op.name}_({params}) -> None: ..."
 
 
 def methods(ops: Iterable[OpDef]) -> Iterator[tuple[str, str]]:

@@ -23,9 +23,10 @@ _waiting: dict[str, list[Callable[[], None]]] = {}  # shard -> what to do once i
 
 
 def home(name: str) -> str | None:
-    """The shard that defines a function: an op, its in-place form `x_` or its method form `m_x`."""
+    """The shard of a function: an op `x`, or its form `x_`, `m_x` (method) or `_foreach_x_`."""
     name = _ALIASES.get(name, name)
-    return _HOME.get(name) or _HOME.get(name.removesuffix("_").removeprefix("m_"))
+    bare = name.removesuffix("_").removeprefix("m_").removeprefix("_foreach_")
+    return _HOME.get(name) or _HOME.get(bare)
 
 
 def load(shard: str) -> None:
@@ -37,7 +38,7 @@ def load(shard: str) -> None:
     defined = vars(importlib.import_module(f"opsmith._generated.{shard}"))
     namespace = vars(_functions)
     for op in index.SHARDS[shard]:
-        for name in (op, f"{op}_", f"m_{op}"):
+        for name in (op, f"{op}_", f"m_{op}", f"_foreach_{op}_"):
             if name in defined:
                 namespace[name] = defined[name]
             else:
@@ -58,10 +59,15 @@ def when_loaded(shard: str, action: Callable[[], None]) -> None:
     _waiting.setdefault(shard, []).append(action)
 
 
+def _forms() -> set[str]:
+    written = {f"{name}_" for name in index.INPLACE}
+    return written | {f"_foreach_{name}_" for name in index.FOREACH}
+
+
 def names() -> list[str]:
-    """The public functions, with in-place forms and aliases."""
+    """The public functions, with in-place forms, those on lists, and aliases."""
     hidden = {*index.HIDDEN, *(f"{name}_" for name in index.HIDDEN)}
-    forms = {f"{name}_" for name in index.INPLACE}
+    forms = _forms()
     return [name for name in {*_HOME, *forms, *_ALIASES} if name not in hidden]
 
 
@@ -88,8 +94,7 @@ def stand_ins() -> dict[str, Callable[..., Any]]:
     modules that have one, and generated code reads `_f.mm` on every call.
     """
     methods = [f"m_{target}" for _, target, varargs in index.METHODS if varargs]
-    forms = [f"{name}_" for name in index.INPLACE]
-    return {name: _stand_in(name) for name in (*_HOME, *forms, *methods, *_ALIASES)}
+    return {name: _stand_in(name) for name in (*_HOME, *_forms(), *methods, *_ALIASES)}
 
 
 def _stand_in(name: str) -> Callable[..., Any]:

@@ -1,8 +1,9 @@
-"""Writing to tensors that exist: in-place, the in-place form of compositions, out=."""
+"""Writing to tensors that exist: in-place, on lists, the in-place form of compositions, out=."""
 
 from __future__ import annotations
 
-from ._boundary import check, lib
+from ._arguments import operand
+from ._boundary import check, lib, take_status
 from ._dtypes import SCALAR_TYPE_NAMES, Size
 from ._handles import Leaf, Tensor, grad_enabled, seq, wrap
 from ._recording import has_node
@@ -158,3 +159,33 @@ def write_out(out: Any, result: Any, name: str) -> Any:
         )
     check(lib.ops_copy(out._h, result._h, -seq()))
     return out
+
+
+def several(v: Any, first: Any) -> tuple[Any, int, Any, int, int]:
+    """An operand of a foreach form: a list as long as the first one, or what serves for all."""
+    if v.__class__ is list or v.__class__ is tuple:
+        if len(v) != len(first):
+            raise TypeError("lists of different lengths")
+        return [t._h for t in v], len(v), 0.0, 0, -1
+    return (), 0, *operand(v)
+
+
+def one_by_one(op: Any, done: float, first: Any, *others: Any, **numbers: Any) -> None:
+    """What the C call of a foreach form left: gradient mode is on, a slow path, an error to raise.
+
+    Raises:
+        TypeError: the first operand is no list.
+        RuntimeError: lists of different lengths.
+    """
+    take_status()  # of the item that stopped the call: it says so again
+    if not isinstance(first, list | tuple):
+        raise TypeError(f"expected a list or a tuple of tensors, not {type(first).__name__}")
+    lists = [o if isinstance(o, list | tuple) else None for o in others]
+    for o in lists:
+        if o is not None and len(o) != len(first):
+            raise RuntimeError(
+                "Tensor lists must have the same number of tensors, got "
+                f"{len(first)} and {len(o)}"
+            )
+    for k in range(int(done), len(first)):
+        op(first[k], *(o if v is None else v[k] for o, v in zip(others, lists)), **numbers)

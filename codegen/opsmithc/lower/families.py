@@ -123,6 +123,7 @@ class IndexRows:
     params: tuple[tuple[str, str], ...]
     is_property: bool
     inplace: bool
+    foreach: bool
     hidden: bool
     nn: bool
 
@@ -144,7 +145,8 @@ def index_rows(op: OpDef) -> IndexRows:
         op.name, tuple(methods), tuple(aliases),
         tuple((word, op.name, binary, inplace) for word in words),
         tuple((p.name, str(p.type)) for p in op.schema.params),
-        "property" in op.variants, inplace, op.hidden, "nn" in op.variants,
+        "property" in op.variants, inplace, "foreach" in op.variants, op.hidden,
+        "nn" in op.variants,
     )  # fmt: skip
 
 
@@ -158,6 +160,7 @@ def index_text(rows: Sequence[IndexRows], shards: Mapping[str, Sequence[str]]) -
     lines += [f"ALIASES = {tuple(a for r in rows for a in r.aliases)!r}"]
     lines += ["OPERATORS = ("] + [f"    {o!r}," for r in rows for o in r.operators] + [")"]
     lines += [f"INPLACE = {tuple(r.op for r in rows if r.inplace)!r}"]
+    lines += [f"FOREACH = {tuple(r.op for r in rows if r.foreach)!r}"]
     lines += [f"HIDDEN = {tuple(r.op for r in rows if r.hidden)!r}"]
     lines += [f"NN = {tuple(r.op for r in rows if r.nn)!r}", ""]
     return "\n".join(lines)

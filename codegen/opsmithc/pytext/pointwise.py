@@ -105,6 +105,8 @@ def pointwise_text(derived: Derived) -> list[str]:
     lines += [f"    return failed({n}, {arguments(op)}{', out=out' if out else ''})", ""]
     if "inplace" in op.variants:
         lines += _inplace(derived, full, "_full" if folded else "", rare)
+    if "foreach" in op.variants:
+        lines += _foreach(op)
     lines += _operator(derived, short, tensors, rare, plain)
     return lines
 
@@ -184,6 +186,31 @@ def _inplace(derived: Derived, record: Record, suffix: str, rare: bool) -> list[
         lines += [f"        return rebase({first}, {node})"]
     lines += [f"    return failed({n}_, {args})", ""]
     return lines
+
+
+def _foreach(op: OpDef) -> list[str]:
+    """``_foreach_op_``: one C call for a list; what it leaves is done one by one."""
+    n = op.name
+    first, *others = [safe(p.name) for p in op.schema.tensors]
+    numbers = [safe(p) for p in number_params(op)]
+    sig = ", ".join(part for part in signature(op).split(", ") if part != "out=None")
+    call = [f"[t._h for t in {first}]", f"len({first})"]
+    call += [f"*several({o}, {first})" for o in others]
+    call += [f"*scalar({p})" for p in numbers]
+    rest = [f"{n}_", "done", first, *others, *(f"{p}={p}" for p in numbers)]
+    return [
+        f"def _foreach_{n}_({sig.removesuffix(', *')}):",
+        f'    """In-place :func:`{n}` of a list; other operands are lists, or one for all."""',
+        "    done = 0",
+        "    try:",
+        "        if not grad_enabled():",
+        f"            done = c_{n}_foreach({', '.join(call)}, -seq())",
+        f"            if done == len({first}): return",
+        "    except (AttributeError, TypeError, OverflowError):",
+        "        pass  # said by the operation itself",
+        f"    one_by_one({', '.join(rest)})",
+        "",
+    ]
 
 
 def _operator(

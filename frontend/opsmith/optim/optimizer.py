@@ -347,6 +347,18 @@ def check_range(name: str, value: Any, ok: bool) -> None:
         raise ValueError(f"Invalid {name}: {value}")
 
 
+def with_grads(params: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """The parameters that have a gradient, and the gradients."""
+    kept, grads = [], []
+    for param in params:
+        leaf = param._node
+        grad = leaf.grad if leaf.__class__ is Leaf else param.grad
+        if grad is not None:
+            kept.append(param)
+            grads.append(grad)
+    return kept, grads
+
+
 def dense_grad(param: Tensor, maximize: bool) -> Tensor | None:
     """The direction to go against: the gradient, negated to `maximize`."""
     grad = param.grad

@@ -7,7 +7,7 @@ from typing import Any
 
 import opsmith
 from opsmith.autograd.grad_mode import set_grad_mode
-from opsmith.optim.optimizer import Optimizer, check_range, dense_grad, evaluated
+from opsmith.optim.optimizer import Optimizer, check_range, dense_grad, evaluated, with_grads
 
 __all__ = ["SGD"]
 
@@ -26,7 +26,7 @@ class SGD(Optimizer):
         weight_decay: the factor of an L2 penalty.
         nesterov: see above; needs momentum and no dampening.
         maximize: go along the gradient.
-        foreach: accepted; each parameter's update is few kernels already.
+        foreach: False updates parameter after parameter; else plain steps are one call for all.
         differentiable: keep the update on the tape.
         fused: accepted.
 
@@ -93,11 +93,9 @@ class SGD(Optimizer):
         lr, momentum, decay = float(group["lr"]), group["momentum"], group["weight_decay"]
         kept = 1 - group["dampening"]
         nesterov, maximize = group["nesterov"], group["maximize"]
-        if not (momentum or decay or maximize):
-            for param in group["params"]:
-                grad = param.grad
-                if grad is not None:
-                    param.add_(grad, alpha=-lr)
+        if not (momentum or decay or maximize or group["foreach"] is False):
+            params, grads = with_grads(group["params"])
+            opsmith._foreach_add_(params, grads, alpha=-lr)
             return
         for param in group["params"]:
             grad = dense_grad(param, maximize)
