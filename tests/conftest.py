@@ -15,6 +15,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "trial(name): the trial of opsmithc.trials that a test is")
+    config.addinivalue_line("markers", "where(applies): of the trial's ops, those it holds for")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -48,12 +48,17 @@ def sampled(name: str, full: bool) -> list[DType]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrise by ``derived`` (and ``dtype``): the ops that the test's trial applies to."""
+    """Parametrise by ``derived`` (and ``dtype``): the ops that the test's trial applies to.
+
+    A test that is about some of these alone says so by ``where``: no op is collected to be skipped.
+    """
     names = metafunc.fixturenames
     if "derived" not in names:
         return
     marker = metafunc.definition.get_closest_marker("trial")
     ops = [d for d in registry() if trials.applies(marker.args[0] if marker else "", d)]
+    for where in metafunc.definition.iter_markers("where"):
+        ops = [d for d in ops if where.args[0](d)]
     if "dtype" not in names:
         metafunc.parametrize("derived", ops, ids=[d.op.name for d in ops])
         return

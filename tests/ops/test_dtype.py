@@ -56,11 +56,10 @@ def run(op: OpDef, args: dict[str, Any]) -> list[DType]:
 
 
 @pytest.mark.trial("forward")
+@pytest.mark.where(lambda d: states_rule(d.op))  # of a composition it follows from what that calls
 def test_result(derived: Derived, values: Values) -> None:
     """One dtype for all tensors; what the op does not take raises."""
     op = derived.op
-    if not states_rule(op):
-        pytest.skip("a composition: the dtype follows from what it calls")
     for dtype in TABLE:
         case = next(samples.cases(op, dtype, h.SEED))
         args = h.arguments(case)
@@ -87,14 +86,22 @@ def test_result(derived: Derived, values: Values) -> None:
         )
 
 
+def promoted(op: OpDef) -> list[str]:
+    """Two operands that are brought to one dtype, where the op has as many."""
+    if op.dtype.kind == "same" or not states_rule(op):
+        return []
+    first = next(samples.cases(op, seed=h.SEED))
+    pair = [n for n in op.dtype.args if n in first.tensors and n not in op.dtype.classes]
+    return pair[:2] if len(pair) >= 2 else []
+
+
 @pytest.mark.trial("forward")
+@pytest.mark.where(lambda d: promoted(d.op))
 def test_pairs(derived: Derived) -> None:
     """Two operands of every pair of dtypes; each also as a 0-d tensor; the second as a number."""
     op = derived.op
     first = next(samples.cases(op, seed=h.SEED))
-    pair = [n for n in op.dtype.args if n in first.tensors and n not in op.dtype.classes][:2]
-    if len(pair) < 2 or op.dtype.kind == "same" or not states_rule(op):
-        pytest.skip("no two operands that promote")
+    pair = promoted(op)
     for a, b in itertools.product(TABLE, TABLE):
         one, two = (next(samples.cases(op, d, h.SEED)) for d in (a, b))
         for scalar in ("", *pair, "number"):

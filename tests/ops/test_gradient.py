@@ -17,7 +17,7 @@ import opsmith
 from opsmithc import samples, trials
 from opsmithc.derive.index import analyse
 from opsmithc.derive.op import Derived
-from opsmithc.formula import Compare, Name, Node
+from opsmithc.formula import Compare, Name
 from opsmithc.opdef import Index, OpDef
 from opsmithc.readings.np import evaluate_np
 from opsmithc.samples import Case
@@ -184,13 +184,11 @@ def test_third_order(derived: Derived) -> None:
 
 
 @pytest.mark.trial("backward")
+@pytest.mark.where(lambda d: kinks(d.op))
 def test_kinks(derived: Derived) -> None:
     """At a declared kink ``t == value``, backward gives the declared value."""
     op = derived.op
-    kinks = [k for k in op.kinks if _is_point(k.condition.node)]
-    if not kinks:
-        pytest.skip("no kink at a point")
-    for kink in kinks:
+    for kink in kinks(op):
         name = kink.condition.node.left.id
         for case in samples.cases(op, seed=h.SEED):
             point = np.asarray(evaluate_np(kink.condition.node.right, case.args))
@@ -213,9 +211,12 @@ def test_kinks(derived: Derived) -> None:
                 h.assert_same(op, grad, want, at)
 
 
-def _is_point(node: Node) -> bool:
-    """Is the condition ``t == value``?"""
-    return isinstance(node, Compare) and node.op == "==" and isinstance(node.left, Name)
+def kinks(op: OpDef) -> list[Any]:
+    """The declared kinks whose condition is ``t == value``."""
+    nodes = [(k, k.condition.node) for k in op.kinks]
+    return [
+        k for k, n in nodes if isinstance(n, Compare) and n.op == "==" and isinstance(n.left, Name)
+    ]
 
 
 def _sum_to(a: Any, shape: tuple[int, ...]) -> Any:

@@ -55,11 +55,10 @@ def _wide(op, case):
 
 
 @pytest.mark.trial("forward")
+@pytest.mark.where(lambda d: d.op.random)
 def test_random(derived: Derived) -> None:
     """The same seed gives the same numbers, whatever the strides; another seed others."""
     op = derived.op
-    if not op.random:
-        pytest.skip("not random")
     for case in samples.cases(op, seed=h.SEED):
         drawn = []
         for seed in (5, 5, 6):
