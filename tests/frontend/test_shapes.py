@@ -329,3 +329,29 @@ def test_meta_gives_shapes() -> None:
     ):
         assert out.is_meta
         assert out.shape == shape
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        ((2, 3, 4), (3, 4, 5), r"tensor a \(2\) must match .* b \(3\) at non-singleton dimension 0"),
+        ((4,), (2, 3, 5), r"batch2 tensor to be: \[2, 4\] but got: \[2, 3\]"),
+        ((2, 1, 3, 4), (5, 5, 6), r"batch2 tensor to be: \[10, 4\] but got: \[10, 5\]"),
+    ],
+)
+def test_matrices_that_do_not_fit(one: Any, other: Any, said: str) -> None:
+    with pytest.raises(RuntimeError, match=said):
+        opsmith.ones(*one) @ opsmith.ones(*other)
+
+
+def test_matrices_of_two_dtypes() -> None:
+    """Leading dims that broadcast do not make products convert."""
+    with pytest.raises(RuntimeError, match="same dtype"):
+        opsmith.ones(2, 2, dtype=opsmith.float64) @ opsmith.ones(3, 2, 2)
+
+
+@pytest.mark.parametrize("shapes", [((256, 1, 8, 8), (1, 256, 8, 8)), ((2, 2), (0, 2, 3))])
+def test_matrices_over_leading_dims(shapes: Any) -> None:
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal(s) for s in shapes)
+    assert np.allclose((opsmith.tensor(a) @ opsmith.tensor(b)).numpy(), a @ b)

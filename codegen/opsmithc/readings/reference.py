@@ -34,6 +34,11 @@ def sum_to(input: Array, size: Sequence[int]) -> Array:
     return input.sum(dims, keepdims=True).reshape(size)
 
 
+def matmul_broadcast(input: Array, mat2: Array) -> Array:
+    """Products of matrices."""
+    return input @ mat2
+
+
 def zeros_like(input: Array, **_: Any) -> Array:
     """Zeros."""
     return np.zeros(np.shape(input))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .._boundary import lib
@@ -69,9 +69,13 @@ def unpacked(tensors: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def common_shape(tensors: Sequence[Tensor]) -> tuple[int, ...]:
     """What the tensors broadcast to; a mismatch names both sizes and the dimension."""
+    return broadcast_of([t.shape for t in tensors])
+
+
+def broadcast_of(shapes: Iterable[Sequence[int]]) -> tuple[int, ...]:
+    """What the shapes broadcast to; a mismatch names both sizes and the dimension."""
     out: list[int] = []
-    for t in tensors:
-        shape = t.shape
+    for shape in shapes:
         out = [1] * (len(shape) - len(out)) + out
         for k in range(1, len(shape) + 1):
             if shape[-k] != 1:

@@ -1,4 +1,6 @@
-"""Gradients of products without a division, so that zeros are right at every order.
+"""Products of many matrices; gradients of products of elements.
+
+The latter go without a division, so that zeros are right at every order.
 
 The products of all elements before a position, and linear recurrences, are computed by doubling
 (Hillis, Steele 1986): log2(n) rounds of multiplications, each of which records itself.
@@ -6,9 +8,12 @@ The products of all elements before a position, and linear recurrences, are comp
 
 from __future__ import annotations
 
+import math
+
 from .. import _functions as f
 from .._core import Tensor
 from .._create import full, zeros
+from .arguments import broadcast_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,3 +72,17 @@ def cumprod_back(input: Tensor, other: Tensor, dim: int) -> Tensor:
         slope = slope * _shifted(slope, d, -step, 0.0)
         step *= 2
     return _before(other, d, 1) * offset
+
+
+def matmul_broadcast(input: Tensor, mat2: Tensor) -> Tensor:
+    """Matrix products over leading dims that broadcast: repeated by a stride of 0, never copied."""
+    lead = broadcast_of((input.shape[:-2], mat2.shape[:-2]))
+    if input.shape[-1] != mat2.shape[-2]:
+        count = math.prod(lead)
+        raise RuntimeError(
+            "Expected size for first two dimensions of batch2 tensor to be: "
+            f"[{count}, {input.shape[-1]}] but got: [{count}, {mat2.shape[-2]}]."
+        )
+    return f.bmm_many(
+        f.expand(input, (*lead, *input.shape[-2:])), f.expand(mat2, (*lead, *mat2.shape[-2:]))
+    )
