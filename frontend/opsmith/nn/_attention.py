@@ -40,13 +40,73 @@ def _check_mask(mask: Tensor, batch: int, heads: int, queries: int, keys: int) -
     return shaped
 
 
+def _check_sizes(
+    query: Tensor, key: Tensor, value: Tensor, width: int, heads: int, causal_only: bool
+) -> None:
+    """Refuse operands, of shape (length, batch, width), that do not fit each other."""
+    if query.size(2) != width:
+        raise AssertionError(
+            f"was expecting embedding dimension of {width}, but got {query.size(2)}"
+        )
+    if width % heads:
+        raise AssertionError(f"embed_dim {width} not divisible by num_heads {heads}")
+    if key.shape[:2] != value.shape[:2]:
+        raise AssertionError(
+            f"key's sequence and batch dims {tuple(key.shape[:2])} do not match value's "
+            f"{tuple(value.shape[:2])}"
+        )
+    if causal_only:
+        raise RuntimeError(
+            "Need attn_mask if specifying the is_causal hint. You may use the Transformer "
+            "module method `generate_square_subsequent_mask` to create this mask."
+        )
+
+
 def _projected(
-    query: Tensor, key: Tensor, value: Tensor, weights: list[Any], biases: list[Any]
-) -> list[Tensor]:
-    inputs = (query, key, value)
-    return [
-        _f.linear(x, weight, bias) for x, weight, bias in zip(inputs, weights, biases, strict=True)
-    ]
+    inputs: tuple[Tensor, Tensor, Tensor],
+    weight: Tensor | None,
+    bias: Tensor | None,
+    separate: list[Tensor | None] | None,
+) -> tuple[Tensor, ...]:
+    """Query, key and value after their linear maps: one joint map where all three are the same."""
+    query, key, value = inputs
+    if query is key and key is value and separate is None:
+        return _f.linear(query, weight, bias).chunk(3, -1)
+    if separate is None:
+        assert weight is not None
+        separate = list(weight.chunk(3))
+    biases = [None] * 3 if bias is None else list(bias.chunk(3))
+    return tuple([_f.linear(x, w, b) for x, w, b in zip(inputs, separate, biases, strict=True)])
+
+
+def _with_padding(
+    mask: Tensor | None, padding: Tensor | None, batch: int, keys: int, appended: int
+) -> Tensor | None:
+    """The mask over all keys, the ``appended`` ones seen by all, with that of padded keys added."""
+    if appended:
+        mask = None if mask is None else _f.pad(mask, (0, appended))
+    if padding is None:
+        return mask
+    found = tuple(padding.shape)
+    if found != (batch, keys - appended):
+        raise AssertionError(
+            f"expecting key_padding_mask shape of {(batch, keys - appended)}, but got {found}"
+        )
+    if appended:
+        padding = _f.pad(padding, (0, appended))
+    padding = padding.reshape(batch, 1, 1, keys)
+    return padding if mask is None else mask + padding
+
+
+def _attend(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float
+) -> tuple[Tensor, Tensor]:
+    """The output and the weights, which the fused op does not give."""
+    scores = (q / math.sqrt(q.size(-1))) @ k.transpose(-2, -1)
+    attention = _f.softmax(scores if mask is None else scores + mask, -1)
+    if dropout > 0.0:
+        attention = _f.dropout(attention, dropout, True)
+    return attention @ v, attention
 
 
 def multi_head_attention_forward(
@@ -91,36 +151,12 @@ def multi_head_attention_forward(
         query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)
         if key_padding_mask is not None:
             key_padding_mask = key_padding_mask.unsqueeze(0)
+    causal_only = is_causal and attn_mask is None
+    _check_sizes(query, key, value, embed_dim_to_check, num_heads, causal_only)
     length, batch, width = query.shape
-    if width != embed_dim_to_check:
-        raise AssertionError(
-            f"was expecting embedding dimension of {embed_dim_to_check}, but got {width}"
-        )
-    if width % num_heads:
-        raise AssertionError(f"embed_dim {width} not divisible by num_heads {num_heads}")
-    if key.shape[:2] != value.shape[:2]:
-        raise AssertionError(
-            f"key's sequence and batch dims {tuple(key.shape[:2])} do not match value's "
-            f"{tuple(value.shape[:2])}"
-        )
-    if is_causal and attn_mask is None:
-        raise RuntimeError(
-            "Need attn_mask if specifying the is_causal hint. You may use the Transformer "
-            "module method `generate_square_subsequent_mask` to create this mask."
-        )
     head = width // num_heads
-
-    biases = [None] * 3 if in_proj_bias is None else list(in_proj_bias.chunk(3))
-    if use_separate_proj_weight:
-        weights = [q_proj_weight, k_proj_weight, v_proj_weight]
-    else:
-        assert in_proj_weight is not None
-        weights = list(in_proj_weight.chunk(3))
-    if query is key and key is value and not use_separate_proj_weight:
-        joint = _f.linear(query, in_proj_weight, in_proj_bias)
-        q, k, v = joint.chunk(3, -1)
-    else:
-        q, k, v = _projected(query, key, value, weights, biases)
+    separate = [q_proj_weight, k_proj_weight, v_proj_weight] if use_separate_proj_weight else None
+    q, k, v = _projected((query, key, value), in_proj_weight, in_proj_bias, separate)
 
     mask = _as_additive(attn_mask, q.dtype)
     padding = _as_additive(key_padding_mask, q.dtype)
@@ -145,28 +181,12 @@ def multi_head_attention_forward(
         zero = opsmith.zeros((batch, num_heads, 1, head), dtype=k.dtype, device=k.device)
         k, v = opsmith.cat([k, zero], 2), opsmith.cat([v, zero], 2)
         appended += 1
-    if appended:
-        mask = None if mask is None else _f.pad(mask, (0, appended))
-        padding = None if padding is None else _f.pad(padding, (0, appended))
-    if padding is not None:
-        if tuple(padding.shape) != (batch, k.size(2)):
-            raise AssertionError(
-                f"expecting key_padding_mask shape of {(batch, k.size(2) - appended)}, but got "
-                f"{tuple(key_padding_mask.shape)}"  # type: ignore[union-attr]
-            )
-        padding = padding.reshape(batch, 1, 1, k.size(2))
-        mask = padding if mask is None else mask + padding
+    mask = _with_padding(mask, padding, batch, k.size(2), appended)
 
     dropout = dropout_p if training else 0.0
     attention = None
     if need_weights:
-        scores = (q / math.sqrt(head)) @ k.transpose(-2, -1)
-        if mask is not None:
-            scores = scores + mask
-        attention = _f.softmax(scores, -1)
-        if dropout > 0.0:
-            attention = _f.dropout(attention, dropout, True)
-        out = attention @ v
+        out, attention = _attend(q, k, v, mask, dropout)
         if average_attn_weights:
             attention = attention.mean(1)
         if not batched:
