@@ -732,6 +732,22 @@ double ops_pointwise_backward(const ops_pointwise_op *op, ops_tensor *const *inp
     int owned = consume && g->refcount == 1 && g->storage->refcount == 1 && !g->storage->readonly &&
                 (g->flags & OPS_CONTIGUOUS) && g->ndim == plan.ndim &&
                 memcmp(g->shape, plan.shape, sizeof(int64_t) * (size_t)plan.ndim) == 0;
+    /* As forward: gradients lie in memory as what they are computed from. Outputs come first; until
+     * they are there, and where they are not wanted, they have no strides. */
+    for (; plan.operands < op->outputs; ++plan.operands) {
+        memset(&plan.op[plan.operands], 0, sizeof plan.op[0]);
+        plan.op[plan.operands].output = 1;
+    }
+    for (int k = 0; k < n; ++k) {
+        ops_plan_add(&plan, in[k], element_dtype(op->input_class[k], compute), 0);
+    }
+    uint8_t order[OPS_MAX_NDIM];
+    for (int d = 0; d < plan.ndim; ++d) {
+        order[d] = (uint8_t)d;
+    }
+    if (!op->ordered) {
+        ops_plan_order(&plan, order);
+    }
     ops_tensor *out[OPS_MAX_OPERANDS];
     int want = ops_compute_storage[compute];
     for (int k = 0; k < op->outputs; ++k) {
@@ -739,7 +755,7 @@ double ops_pointwise_backward(const ops_pointwise_op *op, ops_tensor *const *inp
         if (mask >> k & 1) {
             out[k] = owned && k == last_wanted
                          ? ops_tensor_hold(g)
-                         : ops_tensor_new(g->dtype, g->device, plan.ndim, plan.shape);
+                         : ops_tensor_new_ordered(g->dtype, g->device, plan.ndim, plan.shape, order);
             if (out[k] == NULL) {
                 return 0.0;
             }
@@ -747,22 +763,17 @@ double ops_pointwise_backward(const ops_pointwise_op *op, ops_tensor *const *inp
     }
     for (int k = 0; k < op->outputs; ++k) {
         if (out[k] != NULL) {
+            plan.operands = k;
             ops_plan_add(&plan, out[k], want, 1);
-        } else {
-            ops_operand_plan *o = &plan.op[plan.operands++];
-            memset(o, 0, sizeof *o);
-            o->output = 1;
         }
     }
-    for (int k = 0; k < n; ++k) {
-        ops_plan_add(&plan, in[k], element_dtype(op->input_class[k], compute), 0);
-    }
+    plan.operands = op->outputs + n;
     plan.numel = 1;
     for (int d = 0; d < plan.ndim; ++d) {
         plan.numel *= plan.shape[d];
     }
     if (plan.numel > 0 && ops_devices[g->device]->has_memory) {
-        ops_plan_collapse(&plan, NULL);
+        ops_plan_collapse(&plan, order);
         if (OPS_UNLIKELY(!launch(g->device, op, compute, &plan, s))) {
             return 0.0;
         }

@@ -185,3 +185,28 @@ def test_empty_axis(derived: Derived, values: Values) -> None:
             continue
         for g, w in zip(got, h.expected(values, one) or (), strict=True):
             h.assert_same(op, g, w, one)
+
+
+@pytest.mark.parametrize("consumed", [False, True])
+def test_gradients_lie_as_their_operands(consumed: bool) -> None:
+    """Transposed operands and cotangents give transposed gradients, not dense ones in C order."""
+    a, b = np.random.default_rng(0).uniform(1, 2, (2, 5, 7, 3))
+    want = {"x": 1 / b, "y": -a / (b * b)}
+    x = opsmith.tensor(a).permute(2, 0, 1).contiguous().permute(1, 2, 0).requires_grad_()
+    y = opsmith.tensor(b).permute(2, 0, 1).contiguous().permute(1, 2, 0).requires_grad_()
+    out = x / y
+    if consumed:
+        out = out * 2.0
+    out.backward(opsmith.full_like(out, 0.5 if consumed else 1.0))
+    for t, name in ((x, "x"), (y, "y")):
+        assert t.grad.stride() == t.stride() == (7, 1, 35)
+        assert np.allclose(t.grad.numpy(), want[name])
+
+
+def test_gradients_of_broadcast_and_absent_operands() -> None:
+    x = opsmith.ones(4, 3).t().requires_grad_()
+    y = opsmith.full((1, 4), 2.0, requires_grad=True)
+    z = opsmith.ones(3, 4)
+    (x * y * z).sum().backward()
+    assert np.array_equal(x.grad.numpy(), np.full((3, 4), 2.0))
+    assert np.array_equal(y.grad.numpy(), np.full((1, 4), 3.0))
