@@ -33,6 +33,7 @@ VERBS = {  # verb: (extras it needs, what it does)
     "gen": (["build"], "generate the sources under build/, compile nothing"),
     "demo": (["build", "demo"], "build, then train a network on handwritten digits"),
     "test": (["build", "demo", "test"], "build, then run the test suite"),
+    "soak": (["build", "demo", "test"], "build, then run random ops in eight threads for long"),
     "lint": (["dev"], "ruff and mypy"),
     "show": (["build"], "print an op at each stage of the compiler (see `show OP --help`)"),
     "bench": (["bench"], "build, then time against PyTorch in the same process"),
@@ -90,6 +91,10 @@ def run(options: argparse.Namespace, extra: list[str], clock: Clock) -> int:
             return python("-m", "opsmithc", "docs")
     if verb == "test":
         return test(options, extra, clock)
+    if verb == "soak":
+        with clock.part("soak", "cases under way build/soak/"):
+            minutes = {"OPSMITH_SOAK_MINUTES": str(options.minutes)}
+            return python("-m", "pytest", "-s", "tests/ops/test_soak.py", *extra, **minutes)
     if verb == "bench":
         return bench(options, extra, clock)
     print(f"\nTo use it from this checkout: PYTHONPATH=frontend {sys.executable}")
@@ -120,6 +125,8 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
             sub.usage = "build.py test [options] [-- pytest arguments]"
             sub.add_argument("--full", action="store_true", help="add the tests that take long")
             sub.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+        elif name == "soak":
+            sub.add_argument("--minutes", type=float, default=10.0, metavar="N")
         elif name == "show":
             sub.add_argument("op", metavar="OP")
             sub.add_argument("args", nargs=argparse.REMAINDER, help="e.g. --stage grad")

@@ -224,7 +224,7 @@ def _plan(shards: Sequence[emission.Shard], layout: Layout, store: Store) -> com
         plan.library(library, runtime, ["-Wl,-soname,libopsmith.so", "-lm", "-lpthread"])
         _core_module(plan, library, store)
     for shard in shards:
-        objects = [plan.object(s) for s in emission.sources(layout, shard.parts)]
+        objects = [plan.object(s, "loops") for s in emission.sources(layout, shard.parts)]
         objects.append(plan.object(layout.c / f"{shard.name}_entries.c", "entry"))
         objects.append(plan.object(layout.c / f"_{shard.name}.c", "cffi"))
         flags: list[str | Path] = [library, f"-Wl,-rpath,{rpath}", "-lm"]

@@ -16,7 +16,7 @@ import numpy as np
 from ..derive.op import meaning_formula
 from ..derive.rows import FULL, SINGLE, Rows, layout, recognise
 from ..dtypes import DType
-from ..formula import calls
+from ..formula import Node, calls
 from ..intrinsics import table
 from ..opdef import (
     Accumulate,
@@ -48,7 +48,7 @@ class Values:
     def __init__(self, ops: Iterable[OpDef]) -> None:
         """Know every op by name and alias."""
         self.ops: dict[str, OpDef] = {}
-        self.rows: dict[str, tuple[str, ...]] = {}  # operands that are broadcast together first
+        self.rows: dict[str, Node | None] = {}  # of bodies over rows: what names the dims
         for op in ops:
             for name in (op.name, *op.alias):
                 self.ops.setdefault(name, op)
@@ -135,15 +135,24 @@ class Values:
     def _share_rows(self, op: OpDef, env: dict[str, Any]) -> None:
         """A body over rows means the rows that all its operands make together."""
         if op.name not in self.rows:
-            lowered = recognise(op, self.ops)
-            full = [p.name for p in op.schema.tensors if layout(op, p.name) == FULL]
-            self.rows[op.name] = tuple(full) if isinstance(lowered.meaning, Rows) else ()
-        given = [n for n in self.rows[op.name] if env[n] is not None]
-        for p in op.schema.tensors if given else ():
-            single = layout(op, p.name) == SINGLE and env[p.name] is not None
-            if single and np.ndim(env[p.name]) != np.ndim(env[given[0]]):
-                raise NoValue(f"'{p.name}' has one element a row: as many dims as the others")
-        env.update(zip(given, np.broadcast_arrays(*(env[n] for n in given)), strict=True))
+            lowered = recognise(op, self.ops).meaning
+            self.rows[op.name] = lowered.dim if isinstance(lowered, Rows) else None
+        dim = self.rows[op.name]
+        named = [p.name for p in op.schema.tensors if env[p.name] is not None]
+        full = [n for n in named if layout(op, n) == FULL]
+        single = [n for n in named if layout(op, n) == SINGLE]
+        if dim is None or not full:
+            return
+        for n in single:
+            if np.ndim(env[n]) != np.ndim(env[full[0]]):
+                raise NoValue(f"'{n}' has one element a row: as many dims as the others")
+        shape = np.broadcast_shapes(*(np.shape(env[n]) for n in (*full, *single)))
+        axes = np.ravel(evaluate_np(dim, env, self)).tolist()
+        rows = list(shape)
+        for axis in axes if shape else ():
+            rows[axis] = 1
+        env.update((n, np.broadcast_to(env[n], shape)) for n in full)
+        env.update((n, np.broadcast_to(env[n], rows)) for n in single)
 
 
 def _bind(op: OpDef, given: Mapping[str, Any]) -> dict[str, Any]:

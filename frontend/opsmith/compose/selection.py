@@ -204,7 +204,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
         raise RuntimeError("bins must be > 0")
     if not input.dtype.is_floating_point:
         raise RuntimeError(f"\"histogram_cpu\" not implemented for '{_type_name(input)}'")
-    x = f.reshape(input.detach(), (-1,))
+    x = f.reshape(input.detach(), (-1,)).double()  # an edge belongs to one interval, not to two
     low, high = float(min), float(max)
     if low == high and x.numel():
         low, high = f.amin(x).item(), f.amax(x).item()
@@ -217,8 +217,8 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     x = masked_select(x, f.logical_and(f.ge(x, low), f.le(x, high)))
     at = f.floor(f.mul(f.sub(x, low), bins / (high - low))).to(int64)
     at = f.clamp_max(at, bins - 1)
-    empty = zeros(bins, dtype=input.dtype, device=input.device)
-    return f.index_add(empty, 0, at, f.add(f.mul(x, 0), 1))
+    empty = zeros(bins, dtype=int64, device=input.device)
+    return f.index_add(empty, 0, at, f.add(f.mul(at, 0), 1)).to(input.dtype)
 
 
 def _type_name(t: Tensor) -> str:
