@@ -113,28 +113,11 @@ double ops_full(int dtype, int device, int kind, double f, int64_t i, int64_t n,
     return ops_to_handle(filled(t, kind, f, i));
 }
 
-/* Same shape and stride order. */
-static ops_tensor *like(const ops_tensor *t, int dtype, int device)
-{
-    if (t->flags & OPS_CONTIGUOUS) {
-        return ops_tensor_new(dtype, device, t->ndim, t->shape);
-    }
-    uint8_t order[OPS_MAX_NDIM];
-    for (int d = 0; d < t->ndim; ++d) {
-        int at = d;
-        for (; at > 0 && t->stride[order[at - 1]] < t->stride[d]; --at) {
-            order[at] = order[at - 1];
-        }
-        order[at] = (uint8_t)d;
-    }
-    return ops_tensor_new_ordered(dtype, device, t->ndim, t->shape, order);
-}
-
 /* That with another value; kind -1 leaves it uninitialised. */
 double ops_like(double h, int dtype, int kind, double f, int64_t i)
 {
     const ops_tensor *t = T(h);
-    ops_tensor *out = like(t, dtype < 0 ? t->dtype : dtype, t->device);
+    ops_tensor *out = ops_tensor_like(t, dtype < 0 ? t->dtype : dtype, t->device);
     return ops_to_handle(kind < 0 ? out : filled(out, kind, f, i));
 }
 
@@ -291,7 +274,7 @@ double ops_convert_to(double h, int dtype, int device, int always_copy, int cont
         (!contiguous || (t->flags & OPS_CONTIGUOUS))) {
         return ops_to_handle(ops_tensor_hold(t));
     }
-    ops_tensor *out = contiguous ? ops_tensor_new(type, to, t->ndim, t->shape) : like(t, type, to);
+    ops_tensor *out = contiguous ? ops_tensor_new(type, to, t->ndim, t->shape) : ops_tensor_like(t, type, to);
     if (out != NULL && !ops_tensor_copy(out, t)) {
         ops_tensor_drop(out);
         return 0.0;

@@ -286,12 +286,28 @@ static void copy_strided(int64_t size, int64_t n, const char *src, int64_t src_s
             memcpy(dst + i * dst_stride, src + i * src_stride, bytes);                             \
         break;
 
+#define COPY_REVERSED(bytes)                                                                       \
+    case bytes:                                                                                    \
+        _Pragma("GCC ivdep") for (int64_t i = 0; i < n; ++i)                                       \
+            memcpy(dst + i * bytes, src - i * bytes, bytes);                                       \
+        break;
+
+    if (dst_stride == size && src_stride == -size) { /* a mirrored line: whole vectors, turned */
+        switch (size) {
+            COPY_REVERSED(1)
+            COPY_REVERSED(2)
+            COPY_REVERSED(4)
+            COPY_REVERSED(8)
+        }
+        return;
+    }
     switch (size) {
         COPY(1)
         COPY(2)
         COPY(4)
         COPY(8)
     }
+#undef COPY_REVERSED
 #undef COPY
 }
 

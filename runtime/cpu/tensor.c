@@ -200,6 +200,22 @@ ops_tensor *ops_tensor_new_ordered(int dtype, int device, int ndim, const int64_
     return t;
 }
 
+ops_tensor *ops_tensor_like(const ops_tensor *t, int dtype, int device)
+{
+    if (t->flags & OPS_CONTIGUOUS) {
+        return ops_tensor_new(dtype, device, t->ndim, t->shape);
+    }
+    uint8_t order[OPS_MAX_NDIM];
+    for (int d = 0; d < t->ndim; ++d) {
+        int at = d;
+        for (; at > 0 && t->stride[order[at - 1]] < t->stride[d]; --at) {
+            order[at] = order[at - 1];
+        }
+        order[at] = (uint8_t)d;
+    }
+    return ops_tensor_new_ordered(dtype, device, t->ndim, t->shape, order);
+}
+
 ops_tensor *ops_tensor_share(const ops_tensor *base, int ndim)
 {
     if (OPS_UNLIKELY(ndim > OPS_MAX_NDIM)) {

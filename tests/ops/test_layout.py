@@ -210,3 +210,12 @@ def test_gradients_of_broadcast_and_absent_operands() -> None:
     (x * y * z).sum().backward()
     assert np.array_equal(x.grad.numpy(), np.full((3, 4), 2.0))
     assert np.array_equal(y.grad.numpy(), np.full((1, 4), 3.0))
+
+
+@pytest.mark.parametrize("dims", [(0,), (1,), (2,), (0, 2), (0, 1, 2)])
+def test_flip_lies_as_its_operand(dims: tuple[int, ...]) -> None:
+    x = opsmith.arange(60).reshape(3, 4, 5).permute(2, 0, 1)
+    got = opsmith.flip(x, dims)
+    assert got.stride() == x.stride() == (1, 20, 5)
+    assert np.array_equal(got.numpy(), np.flip(x.numpy(), dims))
+    assert opsmith.flip(x[..., ::2], dims).stride() == (1, 10, 5)

@@ -282,3 +282,17 @@ def test_rounded_once(library):
     src = np.array([1 + 2.0**-8 + 2.0**-40, 1 + 2.0**-8 - 2.0**-40, 1 + 2.0**-8])
     got = value_of_bits("bf16", convert(library, "bf16", "f64", src))
     assert got.tolist() == [1 + 2.0**-7, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("name", ["u8", "bf16", "f32", "f64"])
+@pytest.mark.parametrize("count", [1, 7, 64, 1001])
+def test_mirrored_lines(library, name, count):
+    """Backwards, from places that need not be aligned."""
+    size = {"u8": 1, "bf16": 2, "f32": 4, "f64": 8}[name]
+    raw = np.random.default_rng(0).integers(0, 256, count * size + 1, np.uint8)
+    line = raw[1:].reshape(count, size)
+    out = np.zeros((count, size), np.uint8)
+    code = DTYPES.index(name)
+    last = address(raw[1:]) + (count - 1) * size
+    library.ops_convert(code, code, count, last, -size, address(out))
+    assert np.array_equal(out, line[::-1])

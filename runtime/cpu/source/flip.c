@@ -34,7 +34,7 @@ ops_tensor *opsk_flip(ops_tensor *input, int64_t n_dims, const int64_t *dims)
         mirror->stride[d] = -mirror->stride[d];
     }
     ops_tensor_refresh(mirror);
-    ops_tensor *out = ops_tensor_new(input->dtype, input->device, input->ndim, input->shape);
+    ops_tensor *out = ops_tensor_like(input, input->dtype, input->device);
     if (out != NULL) {
         ops_tensor_copy(out, mirror);
     }

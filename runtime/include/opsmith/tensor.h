@@ -124,6 +124,8 @@ OPS_EXPORT ops_tensor *ops_tensor_new(int dtype, int device, int ndim, const int
 /* Dense with the stride order of `order` (slowest dim first). */
 OPS_EXPORT ops_tensor *ops_tensor_new_ordered(int dtype, int device, int ndim, const int64_t *shape,
                                               const uint8_t *order);
+/* Of the same shape and stride order. */
+OPS_EXPORT ops_tensor *ops_tensor_like(const ops_tensor *t, int dtype, int device);
 /* A tensor struct for `ndim` dims that shares the storage of `base`; the caller fills geometry and
  * calls ops_tensor_refresh. */
 OPS_EXPORT ops_tensor *ops_tensor_share(const ops_tensor *base, int ndim);
