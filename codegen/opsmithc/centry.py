@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .abi import encode, kernel_params
-from .derive.op import Derived
+from .derive.op import Derived, differentiable_outputs
 from .lower.pointwise import backward_kernels, number_params
 from .opdef import OpDef, Out, Reduce, Reference, Scan
 from .pytext.function import has_default_entry
@@ -215,8 +215,9 @@ def backward_entry(derived: Derived) -> Entry | None:
     if cells:
         lines.append(f"const ops_scalar s[] = {{{', '.join(cells)}}};")
     s = "s" if cells else "NULL"
+    given = len(differentiable_outputs(op))
     lines += [
-        f'if (!ops_saved_are_valid("{op.name}", in + 1, {len(inputs) - 1}, -seq)) {{',
+        f'if (!ops_saved_are_valid("{op.name}", in + {given}, {len(inputs) - given}, -seq)) {{',
         "    return 0.0;",
         "}",
         f"return ops_pointwise_backward(&opsk_{op.name}_backward, in, {s}, (unsigned)wanted, consume);",  # noqa: E501

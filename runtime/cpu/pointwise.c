@@ -533,7 +533,7 @@ static double general(const ops_pointwise_op *op, ops_tensor *const *inputs, int
     if (!op->ordered) {
         ops_plan_order(&plan, order);
     }
-    ops_tensor *out[4];
+    ops_tensor *out[OPS_MAX_OPERANDS];
     for (int k = 0; k < op->outputs; ++k) {
         int cls = op->output_class[k];
         int dtype = cls == OPS_OPERAND_COMMON ? result : element_dtype(cls, compute);
@@ -702,6 +702,9 @@ double ops_pointwise_backward(const ops_pointwise_op *op, ops_tensor *const *inp
 {
     ops_tensor *g = inputs[0];
     int n = op->inputs;
+    for (int k = 1; g->flags & OPS_NONE && k < op->cotangents; ++k) {
+        g = inputs[k];
+    }
     int compute = ops_compute_index[g->dtype];
     if (OPS_UNLIKELY(op->kernels[compute] == NULL)) {
         ops_fail(OPS_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", op->name,
@@ -709,10 +712,10 @@ double ops_pointwise_backward(const ops_pointwise_op *op, ops_tensor *const *inp
         return 0.0;
     }
     ops_tensor *in[OPS_MAX_OPERANDS];
-    int present = 0;
-    for (int k = 0; k < n; ++k) {
-        in[k] = inputs[k]->flags & OPS_NONE ? g : inputs[k]; /* not read by what is wanted */
-        present += in[k] != g;
+    ops_number none;
+    ops_tensor *const zero = ops_number_tensor(&none, 1, 0.0, 0);
+    for (int k = 0; k < n; ++k) { /* what is absent and no cotangent is not read by what is wanted */
+        in[k] = !(inputs[k]->flags & OPS_NONE) ? inputs[k] : k < op->cotangents ? zero : g;
     }
     int device;
     if (!check_devices(op->name, in, n, &device)) {
@@ -778,8 +781,10 @@ double ops_pointwise_backward(const ops_pointwise_op *op, ops_tensor *const *inp
             return 0.0;
         }
     }
-    if (consume) {
-        ops_tensor_drop(g);
+    for (int k = 0; consume && k < op->cotangents; ++k) {
+        if (!(inputs[k]->flags & OPS_NONE)) {
+            ops_tensor_drop(inputs[k]);
+        }
     }
     double first = 0.0;
     for (int k = op->outputs - 1; k >= 0; --k) {

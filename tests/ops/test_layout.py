@@ -6,6 +6,7 @@ Views are made with slicing, transposition and as_strided over NumPy memory. Neg
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -152,7 +153,7 @@ def test_pointwise_shapes(derived: Derived, values: Values) -> None:
         ((1,), (1, 1), (1,)),
     ):
         args = dict(case.args)
-        for n, shape in zip(case.tensors, shapes, strict=False):
+        for n, shape in zip(case.tensors, itertools.cycle(shapes), strict=False):
             args[n] = np.resize(args[n], shape) if args[n].size else np.ones(shape, args[n].dtype)
         one = Case(op, 0, args, case.dtypes)
         got = h.call(op, h.arguments(one))

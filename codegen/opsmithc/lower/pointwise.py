@@ -52,10 +52,9 @@ RESERVED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """One output of a kernel: its loop over the block."""
+    """A loop of a kernel over the block, which runs where `guard` holds ("": always)."""
 
-    target: str
-    guarded: bool
+    guard: str
     lines: tuple[str, ...]
 
 
@@ -76,6 +75,7 @@ class KernelText:
     symbol: str
     declarations: tuple[str, ...]
     checks: tuple[CheckText, ...]
+    joint: Loop | None  # all outputs at once, what they share computed once
     loops: tuple[Loop, ...]
 
 
@@ -90,6 +90,7 @@ class Descriptor:
     inputs: int
     outputs: int
     scalars: int
+    cotangents: int
     rule: str
     checked: int
     ordered: int
@@ -230,22 +231,22 @@ def render_context(derived: Derived) -> PointwiseFile:
     follow = frozenset(p.name for p in op.schema.tensors) - frozenset(op.dtype.args)
     descriptors = [_descriptor(op.name, f"opsk_{op.name}", RULES[op.dtype.kind], forward, follow)]
     if backward:
-        descriptors.append(backward_descriptor(op, backward))
+        descriptors.append(_backward_descriptor(op, backward))
     texts = [kernel_text(k, guarded=False) for k in forward]
     texts += [kernel_text(k, guarded=True) for k in backward]
     return PointwiseFile(op.name, tuple(texts), tuple(descriptors))
 
 
-def backward_descriptor(op: OpDef, kernels: Sequence[PointwiseKernel]) -> Descriptor:
-    """Descriptor of the first backward, for any family with an element-wise gradient."""
+def _backward_descriptor(op: OpDef, kernels: Sequence[PointwiseKernel]) -> Descriptor:
     return _descriptor(
-        f"{op.name}_backward", f"opsk_{op.name}_backward", "OPS_RULE_COMMON", kernels
-    )
+        f"{op.name}_backward", f"opsk_{op.name}_backward", "OPS_RULE_COMMON", kernels,
+        cotangents=len(differentiable_outputs(op)),
+    )  # fmt: skip
 
 
 def _descriptor(
     name: str, symbol: str, rule: str, kernels: Sequence[PointwiseKernel],
-    follow: frozenset[str] = frozenset(),
+    follow: frozenset[str] = frozenset(), cotangents: int = 0,
 ) -> Descriptor:  # fmt: skip
     """``follow`` names the operands that do not take part in promotion."""
     first = kernels[0]
@@ -262,6 +263,7 @@ def _descriptor(
         inputs=len(first.inputs),
         outputs=len(first.outputs),
         scalars=len(first.scalars),
+        cotangents=cotangents,
         rule=rule,
         checked=int(any(k.checks for k in kernels)),
         ordered=int(first.random),
@@ -329,15 +331,37 @@ def kernel_text(kernel: PointwiseKernel, guarded: bool) -> KernelText:
         )
         for c in kernel.checks
     ]  # fmt: skip
-    loops = []
+    every: dict[str, None] = {}
+    stores: list[str] = []
+    loops: list[Loop] = []
     for out, value in zip(kernel.outputs, kernel.values, strict=True):
         lines = loads(value)
-        lines.append(f"p_{out.name}[k] = {_unwrapped(printer.value(value, out.cls))};")
-        loops.append(Loop(f"p_{out.name}", guarded, tuple(lines)))
+        every |= dict.fromkeys(lines)
+        stores.append(f"p_{out.name}[k] = {_unwrapped(printer.value(value, out.cls))};")
+        guard = f"p_{out.name} != NULL" if guarded else ""
+        loops.append(Loop(guard, (*lines, stores[-1])))
+    joint = None
+    if _share(kernel.values):
+        at_once = Loop(" && ".join(loop.guard for loop in loops if guarded), (*every, *stores))
+        if guarded:
+            joint = at_once
+        else:
+            loops = [at_once]
     return KernelText(
         f"{kernel.op}: {kernel.title}", kernel.symbol, tuple(declarations), tuple(checks),
-        tuple(loops),
+        joint, tuple(loops),
     )  # fmt: skip
+
+
+def _share(values: Sequence[Node]) -> bool:
+    """Do two of the formulas call a function of the same arguments that is not cheap?"""
+    seen: set[Node] = set()
+    for value in values:
+        own = {n for n in walk(value) if isinstance(n, Call) and n.fn not in CHEAP}
+        if own & seen:
+            return True
+        seen |= own
+    return False
 
 
 def element_type(cls: str, dtype: DType) -> str:

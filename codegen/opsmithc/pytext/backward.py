@@ -168,7 +168,13 @@ def _raw_pointwise(record: Record, kernel: list[Gradient], suffix: str) -> list[
         lines.append(f"    return share(g, {', '.join(f'{w} is not None' for w in wanted)})")
         return [*lines, ""]
     all_kernel = _kernel_params(record.derived)
-    args = ["g"] + [
+    args = ["g"]
+    outputs = differentiable_outputs(op)
+    if len(outputs) > 1:
+        found = [cotangent(op, o) for o in outputs]
+        lines.append(f"    {', '.join(found)} = g")
+        args = [f"NONE_H if {each} is None else {each}" for each in found]
+    args += [
         f"{record.at(t)}._h" if t in record.saved else "NONE_H"
         for t in _kernel_reads(record.derived)
     ]

@@ -30,11 +30,12 @@ typedef struct ops_pointwise_op {
     const char *key; /* name and digest of the kernels: how other backends find theirs */
     ops_pointwise_kernel kernels[OPS_COMPUTE_COUNT]; /* null: not implemented for that dtype */
     uint8_t inputs, outputs, scalars;
+    uint8_t cotangents; /* of a backward: how many of the inputs, at their front */
     uint8_t rule;
     uint8_t checked; /* some kernel looks at its operands first, and may ops_refuse */
     uint8_t ordered; /* the kernel reads the logical index: iterate in row-major order */
     uint8_t input_class[OPS_MAX_OPERANDS];
-    uint8_t output_class[4];
+    uint8_t output_class[OPS_MAX_OPERANDS]; /* a backward has one for each operand */
     float cost; /* estimated nanoseconds an element, for the grain of threads */
 } ops_pointwise_op;
 
@@ -55,9 +56,10 @@ enum ops_number_rule {
 OPS_EXPORT int ops_refuse_number(const ops_pointwise_op *op, ops_tensor *const *in,
                                  enum ops_number_rule rule, const char *name, int kind, int64_t i);
 
-/* Backward of a pointwise op: outputs wanted by `mask`, element type and shape of `in[0]` (the
- * cotangent, broadcast with the others); may write into in[0] when `consume` and nobody else holds
- * it. The first wanted output is returned, the others wait in ops_more[] (0.0 for unwanted). */
+/* Backward of a pointwise op: outputs wanted by `mask`, element type and shape of the first cotangent
+ * there is (broadcast with the others); an absent one counts as 0. With `consume` cotangents are
+ * dropped, and the first may be written into when nobody else holds it. The first wanted output is
+ * returned, the others wait in ops_more[] (0.0 for unwanted). */
 OPS_EXPORT double ops_pointwise_backward(const ops_pointwise_op *op, ops_tensor *const *in,
                                          const ops_scalar *s, unsigned mask, int consume);
 

@@ -120,6 +120,8 @@ from opsmith.nn.modules.pooling import (
     MaxPool1d,
     MaxPool2d,
 )
+from opsmith.nn.modules.rnn import GRU, LSTM, RNN, RNNBase
+from opsmith.nn.modules.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
 from opsmith.nn.modules.sparse import Embedding
 
 __all__ = [
@@ -158,6 +160,8 @@ __all__ = [
     "Flatten",
     "GELU",
     "GLU",
+    "GRU",
+    "GRUCell",
     "GaussianNLLLoss",
     "GroupNorm",
     "Hardshrink",
@@ -171,6 +175,8 @@ __all__ = [
     "InstanceNorm2d",
     "KLDivLoss",
     "L1Loss",
+    "LSTM",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -197,6 +203,10 @@ __all__ = [
     "PixelUnshuffle",
     "PoissonNLLLoss",
     "RMSNorm",
+    "RNN",
+    "RNNBase",
+    "RNNCell",
+    "RNNCellBase",
     "RReLU",
     "ReLU",
     "ReLU6",
