@@ -123,6 +123,13 @@ from opsmith.nn.modules.pooling import (
 from opsmith.nn.modules.rnn import GRU, LSTM, RNN, RNNBase
 from opsmith.nn.modules.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
 from opsmith.nn.modules.sparse import Embedding
+from opsmith.nn.modules.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -229,6 +236,11 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
     "Unflatten",
