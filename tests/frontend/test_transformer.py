@@ -86,12 +86,12 @@ def test_against_formulas(made, norm_first, bias, batch_first):
     for k in range(2):
         x = source[k]
         for layer in model.encoder.layers:
-            x = layered(x, layer, [lambda x, m=layer: attended(x, x, m.self_attn, padding[k])])
+            x = layered(x, layer, [lambda x, m=layer, k=k: attended(x, x, m.self_attn, padding[k])])
         memory = normed(x, model.encoder.norm)
         layer = model.decoder.layers[0]
         blocks = [
             lambda x, m=layer: attended(x, x, m.self_attn, hidden),
-            lambda x, m=layer, s=memory: attended(x, s, m.multihead_attn, padding[k]),
+            lambda x, m=layer, s=memory, k=k: attended(x, s, m.multihead_attn, padding[k]),
         ]
         want = normed(layered(target[k], layer, blocks), model.decoder.norm)
         one = (got if batch_first else got.transpose(0, 1))[k]

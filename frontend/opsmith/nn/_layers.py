@@ -162,12 +162,17 @@ def embedding(
         if padding_idx < 0:
             padding_idx += weight.size(0)
     if max_norm is not None:
-        with opsmith.no_grad():
-            used = input.reshape(-1).unique()
-            rows = weight[used]
-            norms = rows.norm(norm_type, 1, keepdim=True)
-            weight[used] = _f.where(norms > max_norm, rows * (max_norm / (norms + 1e-7)), rows)
+        shrink_rows(weight, input, max_norm, norm_type)
     return _f.embedding(input, weight, padding_idx)
+
+
+def shrink_rows(weight: Tensor, input: Tensor, max_norm: float, norm_type: float) -> None:
+    """Scale the rows of weight at the integers of input, in place, to at most a norm."""
+    with opsmith.no_grad():
+        used = input.reshape(-1).unique()
+        rows = weight[used]
+        norms = rows.norm(norm_type, 1, keepdim=True)
+        weight[used] = _f.where(norms > max_norm, rows * (max_norm / (norms + 1e-7)), rows)
 
 
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:

@@ -15,6 +15,7 @@ __all__ = [
     "hinge_embedding_loss",
     "margin_ranking_loss",
     "multi_margin_loss",
+    "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
     "soft_margin_loss",
     "triplet_margin_loss",
@@ -192,4 +193,32 @@ def multi_margin_loss(
     if weight is not None:
         loss = loss * weight[labels][:, None]
     loss = loss.scatter(1, labels[:, None], 0.0).sum(1) / rows.size(1)
+    return _reduced(loss if input.dim() == 2 else loss.squeeze(0), reduction)
+
+
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """sum over j in y, i not in y of max(0, 1 - input[j] + input[i]) / C, for (N, C) or (C).
+
+    The classes y of a row are the integers of `target`, of the same shape, before its first -1.
+    """
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
+    if input.dim() not in (1, 2) or target.shape != input.shape:
+        raise RuntimeError(
+            f"inconsistent target size: {list(target.shape)} for input of size: "
+            f"{list(input.shape)}"
+        )
+    rows, labels = (input, target) if input.dim() == 2 else (input[None], target[None])
+    listed = (labels >= 0).to(opsmith.int64).cumprod(1)
+    labels = labels.to(opsmith.int64) * listed
+    wanted = opsmith.zeros_like(labels).scatter_add(1, labels, listed) > 0
+    counted = (listed > 0).unsqueeze(2) & ~wanted.unsqueeze(1)
+    far = (1 - rows.gather(1, labels).unsqueeze(2) + rows.unsqueeze(1)).clamp(min=0)
+    loss = (far * counted.to(far.dtype)).sum((1, 2)) / rows.size(1)
     return _reduced(loss if input.dim() == 2 else loss.squeeze(0), reduction)

@@ -7,12 +7,14 @@ thin wrappers, by kind in the modules imported below.
 from opsmith import _loading
 from opsmith.nn._activations import *  # noqa: F403
 from opsmith.nn._attention import multi_head_attention_forward as multi_head_attention_forward
+from opsmith.nn._bags import embedding_bag as embedding_bag
 from opsmith.nn._dropouts import *  # noqa: F403
 from opsmith.nn._layers import *  # noqa: F403
 from opsmith.nn._losses import *  # noqa: F403
 from opsmith.nn._margin_losses import *  # noqa: F403
 from opsmith.nn._norms import *  # noqa: F403
 from opsmith.nn._pools import *  # noqa: F403
+from opsmith.nn._sequence_losses import ctc_loss as ctc_loss
 
 # The operations themselves. A name the registry does not have yet is no attribute of this module.
 _OPERATIONS = (

@@ -30,6 +30,7 @@ from opsmith.nn.modules.activation import (
     Tanhshrink,
     Threshold,
 )
+from opsmith.nn.modules.adaptive import AdaptiveLogSoftmaxWithLoss, CTCLoss
 from opsmith.nn.modules.attention import MultiheadAttention
 from opsmith.nn.modules.container import (
     ModuleDict,
@@ -75,6 +76,7 @@ from opsmith.nn.modules.loss import (
     L1Loss,
     MarginRankingLoss,
     MSELoss,
+    MultiLabelMarginLoss,
     MultiLabelSoftMarginLoss,
     MultiMarginLoss,
     NLLLoss,
@@ -122,7 +124,7 @@ from opsmith.nn.modules.pooling import (
 )
 from opsmith.nn.modules.rnn import GRU, LSTM, RNN, RNNBase
 from opsmith.nn.modules.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
-from opsmith.nn.modules.sparse import Embedding
+from opsmith.nn.modules.sparse import Embedding, EmbeddingBag
 from opsmith.nn.modules.transformer import (
     Transformer,
     TransformerDecoder,
@@ -134,6 +136,7 @@ from opsmith.nn.modules.transformer import (
 __all__ = [
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
+    "AdaptiveLogSoftmaxWithLoss",
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AlphaDropout",
@@ -146,6 +149,7 @@ __all__ = [
     "BatchNorm3d",
     "Bilinear",
     "CELU",
+    "CTCLoss",
     "CircularPad1d",
     "CircularPad2d",
     "ConstantPad1d",
@@ -164,6 +168,7 @@ __all__ = [
     "Dropout3d",
     "ELU",
     "Embedding",
+    "EmbeddingBag",
     "Flatten",
     "GELU",
     "GLU",
@@ -198,6 +203,7 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiLabelMarginLoss",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
     "MultiheadAttention",

@@ -13,6 +13,7 @@ __all__ = [
     "CosineEmbeddingLoss",
     "HingeEmbeddingLoss",
     "MarginRankingLoss",
+    "MultiLabelMarginLoss",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
     "SoftMarginLoss",
@@ -56,6 +57,14 @@ class MultiLabelSoftMarginLoss(WeightedLoss):
         return F.multilabel_soft_margin_loss(
             input, target, weight=self.weight, reduction=self.reduction
         )
+
+
+class MultiLabelMarginLoss(Loss):
+    """sum over j in y, i not in y of max(0, 1 - input[j] + input[i]) / C; -1 ends the classes y."""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """(N, C), (N, C) -> () or (N)."""
+        return F.multilabel_margin_loss(input, target, reduction=self.reduction)
 
 
 class MultiMarginLoss(WeightedLoss):

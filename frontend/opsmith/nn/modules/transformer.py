@@ -1,8 +1,8 @@
 """The transformer (Vaswani et al., 2017): its layers, stacks of them, and both stacks together.
 
-Shapes: source (S, N, E), target (T, N, E), with `batch_first` (N, S, E) and (N, T, E), or without N.
-Masks of attention are (S, S), (T, T) and (T, S), or one for each of N heads: True means 'do not look
-there', floats are added to the scores. Padding masks are (N, S) and (N, T), True at padding.
+Shapes: source (S, N, E), target (T, N, E), with `batch_first` (N, S, E) and (N, T, E), or without
+N. Masks of attention are (S, S), (T, T) and (T, S), or one for each of N heads: True means 'do not
+look there', floats are added to the scores. Padding masks are (N, S) and (N, T), True at padding.
 """
 
 from __future__ import annotations
