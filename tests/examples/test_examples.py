@@ -55,6 +55,17 @@ def test_char_gpt(tmp_path):
     assert text == sample(seed=1) != sample(seed=2)
 
 
+def test_sequences():
+    """Short words of brackets are learned in seconds, by loops of different lengths."""
+    small = ("--words", 600, "--epochs", 6, "--longest", 8)
+    printed = run("examples/sequences.py", *small)
+    first, last = (
+        float(loss) for loss in re.search(r"loss ([\d.]+) -> ([\d.]+)", printed).groups()
+    )
+    assert last < first / 2
+    assert float(re.search(r"of 8 letters: ([\d.]+)% right", printed)[1]) >= 85
+
+
 def test_add_an_op():
     """An op from text: its gradient is printed, checked and trained through."""
     printed = run("examples/add_an_op.py", "--steps", 100)
