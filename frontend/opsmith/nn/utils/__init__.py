@@ -1,6 +1,6 @@
 """Helpers on collections of parameters."""
 
-from opsmith.nn.utils import rnn
+from opsmith.nn.utils import parametrizations, parametrize, rnn
 from opsmith.nn.utils.clip_grad import (
     clip_grad_norm,
     clip_grad_norm_,
@@ -9,6 +9,7 @@ from opsmith.nn.utils.clip_grad import (
     get_total_norm,
 )
 from opsmith.nn.utils.convert_parameters import parameters_to_vector, vector_to_parameters
+from opsmith.nn.utils.weight_norm import remove_weight_norm, weight_norm
 
 __all__ = [
     "clip_grad_norm",
@@ -17,6 +18,10 @@ __all__ = [
     "clip_grads_with_norm_",
     "get_total_norm",
     "parameters_to_vector",
+    "parametrizations",
+    "parametrize",
+    "remove_weight_norm",
     "rnn",
     "vector_to_parameters",
+    "weight_norm",
 ]

@@ -1,0 +1,138 @@
+"""Parametrizations of weights: by direction and length, and by the greatest singular value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import opsmith
+from opsmith import Tensor
+from opsmith.nn import functional as F
+from opsmith.nn.modules.conv import ConvTranspose1d, ConvTranspose2d
+from opsmith.nn.modules.module import Module
+from opsmith.nn.utils.parametrize import register_parametrization
+
+__all__ = ["length_of", "spectral_norm", "weight_norm"]
+
+
+def length_of(weight: Tensor, dim: int) -> Tensor:
+    """The norm over all dimensions but `dim`, over all of them for -1."""
+    if dim == -1:
+        return opsmith.linalg.vector_norm(weight)
+    others = [d for d in range(weight.dim()) if d != dim]
+    return opsmith.linalg.vector_norm(weight, 2, others, True) if others else weight.abs()
+
+
+class _WeightNorm(Module):
+    def __init__(self, dim: int | None = 0) -> None:
+        super().__init__()
+        self.dim = -1 if dim is None else dim
+
+    def forward(self, weight_g: Tensor, weight_v: Tensor) -> Tensor:
+        """The weight of length g and direction v."""
+        return weight_v * (weight_g / length_of(weight_v, self.dim))
+
+    def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Length and direction."""
+        return length_of(weight, self.dim), weight.clone()
+
+
+def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
+    """Let a weight be g v / norm(v), for each index of `dim` (Salimans and Kingma, 2016).
+
+    g is `parametrizations.weight.original0`, v is original1; `dim=None` takes one g for all.
+    """
+    register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
+
+    def from_hooks(state: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """State of `nn.utils.weight_norm` calls them weight_g and weight_v."""
+        old = f"{prefix}{name}_g", f"{prefix}{name}_v"
+        if all(key in state for key in old):
+            for k, key in enumerate(old):
+                state[f"{prefix}parametrizations.{name}.original{k}"] = state.pop(key)
+
+    module._register_load_state_dict_pre_hook(from_hooks)
+    return module
+
+
+class _SpectralNorm(Module):
+    _u: Tensor
+    _v: Tensor
+
+    def __init__(
+        self, weight: Tensor, n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12
+    ) -> None:
+        super().__init__()
+        ndim = weight.dim()
+        if not -ndim <= dim < ndim:
+            raise IndexError(
+                f"Dimension out of range (expected to be in range of [-{ndim}, {ndim - 1}] but got "
+                f"{dim})"
+            )
+        if n_power_iterations <= 0:
+            raise ValueError(
+                "Expected n_power_iterations to be positive, but got "
+                f"n_power_iterations={n_power_iterations}"
+            )
+        self.dim = dim % ndim
+        self.eps = eps
+        if ndim > 1:
+            self.n_power_iterations = n_power_iterations
+            with opsmith.no_grad():
+                matrix = self._matrix(weight)
+                for name, size in zip(("_u", "_v"), matrix.shape, strict=True):
+                    drawn = matrix.new_empty(size).normal_(0, 1)
+                    self.register_buffer(name, F.normalize(drawn, dim=0, eps=eps))
+            self._power_method(matrix, 15)
+
+    def _matrix(self, weight: Tensor) -> Tensor:
+        """The weight with `dim` first and all others as one."""
+        order = (self.dim, *(d for d in range(weight.dim()) if d != self.dim))
+        return weight.permute(order).flatten(1)
+
+    def _power_method(self, matrix: Tensor, steps: int) -> None:
+        with opsmith.no_grad():
+            for _ in range(steps):
+                self._u.copy_(F.normalize(matrix @ self._v, dim=0, eps=self.eps))
+                self._v.copy_(F.normalize(matrix.T @ self._u, dim=0, eps=self.eps))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """The weight over its greatest singular value; in training that is estimated anew."""
+        if weight.dim() == 1:
+            return F.normalize(weight, dim=0, eps=self.eps)
+        matrix = self._matrix(weight)
+        if self.training:
+            self._power_method(matrix, self.n_power_iterations)
+        u, v = self._u.clone(), self._v.clone()
+        return weight / (u @ (matrix @ v))
+
+    def right_inverse(self, value: Tensor) -> Tensor:
+        """The value: its norm is divided out when it is used."""
+        return value
+
+
+def spectral_norm(
+    module: Module,
+    name: str = "weight",
+    n_power_iterations: int = 1,
+    eps: float = 1e-12,
+    dim: int | None = None,
+) -> Module:
+    """Divide a weight by its greatest singular value as a matrix (Miyato et al., 2018).
+
+    Args:
+        module: the owner of the weight.
+        name: the weight's name.
+        n_power_iterations: steps of the power method at each access in training.
+        eps: what norms are at least.
+        dim: the dimension of the outputs; 1 for transposed convolutions, else 0.
+
+    Raises:
+        ValueError: there is no such weight.
+    """
+    weight = getattr(module, name, None)
+    if not isinstance(weight, Tensor):
+        raise ValueError(f"Module '{module}' has no parameter or buffer with name '{name}'")
+    if dim is None:
+        dim = 1 if isinstance(module, ConvTranspose1d | ConvTranspose2d) else 0
+    made = _SpectralNorm(weight, n_power_iterations, dim, eps)
+    return register_parametrization(module, name, made)
