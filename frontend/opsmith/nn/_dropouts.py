@@ -15,6 +15,7 @@ __all__ = [
     "dropout1d",
     "dropout2d",
     "dropout3d",
+    "feature_alpha_dropout",
 ]
 
 
@@ -93,5 +94,23 @@ def alpha_dropout(
         low = -1.7580993408473766  # selu(-inf): what a dropped element is set to
         a = ((1 - p) * (1 + p * low**2)) ** -0.5
         keep = (opsmith.rand_like(input) >= p).to(input.dtype)
+        result = (input * keep + low * (1 - keep)) * a - a * p * low
+    return input.copy_(result) if inplace else result
+
+
+def feature_alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """`alpha_dropout` of whole channels of (N, C, *)."""
+    _check_probability(p)
+    if not training or p == 0:
+        return input
+    if p == 1:
+        result = input * 0
+    else:
+        low = -1.7580993408473766  # selu(-inf): what a dropped channel is set to
+        a = ((1 - p) * (1 + p * low**2)) ** -0.5
+        shape = (*input.shape[:2], *(1,) * (input.dim() - 2))
+        keep = (opsmith.rand(shape, device=input.device) >= p).to(input.dtype)
         result = (input * keep + low * (1 - keep)) * a - a * p * low
     return input.copy_(result) if inplace else result

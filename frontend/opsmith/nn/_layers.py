@@ -13,8 +13,10 @@ __all__ = [
     "bilinear",
     "conv1d",
     "conv2d",
+    "conv3d",
     "conv_transpose1d",
     "conv_transpose2d",
+    "conv_transpose3d",
     "embedding",
     "pixel_shuffle",
     "pixel_unshuffle",
@@ -130,6 +132,40 @@ def conv_transpose2d(
 ) -> Tensor:
     """The adjoint of `conv2d`. Shapes: input (N, C, H, W), weight (C, O / groups, KH, KW)."""
     return _f.conv_transpose2d(
+        input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
+
+
+def conv3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Cross-correlate (N, C, D, H, W) or (C, D, H, W) with weight (O, C / groups, KD, KH, KW).
+
+    `padding` may be 'valid' (none) or 'same' (the output is as large as the input).
+    """
+    if type(padding) is str:
+        input, padding = _resolved_padding(input, weight, stride, padding, dilation, 3)
+    return _f.conv3d(input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv_transpose3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Tensor:
+    """The adjoint of `conv3d`: input (N, C, D, H, W), weight (C, O / groups, KD, KH, KW)."""
+    return _f.conv_transpose3d(
         input, weight, bias, stride, padding, output_padding, groups, dilation
     )
 

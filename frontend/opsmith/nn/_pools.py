@@ -11,12 +11,16 @@ from opsmith.autograd.grad_mode import is_grad_enabled
 __all__ = [
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "avg_pool1d",
     "avg_pool2d",
+    "avg_pool3d",
     "max_pool1d",
     "max_pool2d",
+    "max_pool3d",
 ]
 
 
@@ -57,6 +61,22 @@ def max_pool2d(
     return found if return_indices else found.values
 
 
+def max_pool3d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The greatest of each window of (N, C, D, H, W); with `return_indices`, where it is too."""
+    if not (return_indices or _recorded(input)):
+        return _f.max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode)
+    found = _f.max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+    return found if return_indices else found.values
+
+
 def _output_size(input: Tensor, wanted: Any, n: int) -> tuple[int, ...]:
     """The adaptive output size; None keeps the input's."""
     wanted = (wanted,) * n if wanted is None or isinstance(wanted, int) else tuple(wanted)
@@ -78,6 +98,21 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     """Means over windows that divide (N, C, H, W) into `output_size` parts; None keeps a size."""
     return _f.adaptive_avg_pool2d(input, _output_size(input, output_size, 2))
+
+
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+    """Means over windows that divide (N, C, D, H, W) into `output_size` parts; None keeps one."""
+    return _f.adaptive_avg_pool3d(input, _output_size(input, output_size, 3))
+
+
+def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """The greatest of each window that divides (N, C, D, H, W) into `output_size` parts."""
+    size = _output_size(input, output_size, 3)
+    if return_indices:
+        return tuple(_f.adaptive_max_pool3d_with_indices(input, size))
+    if _recorded(input):
+        return _f.adaptive_max_pool3d_with_indices(input, size).values
+    return _f.adaptive_max_pool3d(input, size)
 
 
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
@@ -122,5 +157,20 @@ def avg_pool2d(
 ) -> Tensor:
     """The mean of each window of (N, C, H, W)."""
     return _f.avg_pool2d(
+        input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
+
+
+def avg_pool3d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """The mean of each window of (N, C, D, H, W)."""
+    return _f.avg_pool3d(
         input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
     )

@@ -9,12 +9,14 @@ from opsmith.nn._activations import *  # noqa: F403
 from opsmith.nn._attention import multi_head_attention_forward as multi_head_attention_forward
 from opsmith.nn._bags import embedding_bag as embedding_bag
 from opsmith.nn._dropouts import *  # noqa: F403
+from opsmith.nn._images import *  # noqa: F403
 from opsmith.nn._layers import *  # noqa: F403
 from opsmith.nn._losses import *  # noqa: F403
 from opsmith.nn._margin_losses import *  # noqa: F403
 from opsmith.nn._norms import *  # noqa: F403
 from opsmith.nn._pools import *  # noqa: F403
 from opsmith.nn._sequence_losses import ctc_loss as ctc_loss
+from opsmith.nn._unpools import *  # noqa: F403
 
 # The operations themselves. A name the registry does not have yet is no attribute of this module.
 _OPERATIONS = (
@@ -23,7 +25,9 @@ _OPERATIONS = (
     "hardshrink",
     "linear",
     "logsigmoid",
+    "max_pool1d_with_indices",
     "max_pool2d_with_indices",
+    "max_pool3d_with_indices",
     "one_hot",
     "pad",
     "pairwise_distance",

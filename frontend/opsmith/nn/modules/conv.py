@@ -13,7 +13,14 @@ from opsmith.nn._sizes import ntuple
 from opsmith.nn.modules.module import Module
 from opsmith.nn.parameter import Parameter
 
-__all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
+__all__ = [
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+]
 
 _MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -193,6 +200,25 @@ class Conv2d(_ConvNd):
         )
 
 
+class Conv3d(_ConvNd):
+    """Cross-correlation of (N, C, D, H, W) or (C, D, H, W) with a weight (O, C / groups, *K).
+
+    Args are those of PyTorch: stride, padding (numbers, 'same' or 'valid'), dilation, groups,
+    bias, padding_mode ('zeros', 'reflect', 'replicate', 'circular'), device, dtype.
+    """
+
+    ndim = 3
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, D, H, W) -> (N, O, D', H', W')."""
+        padding = self.padding
+        if self.padding_mode != "zeros":
+            input, padding = self._surround(input), (0, 0, 0)
+        return F.conv3d(
+            input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
+        )
+
+
 class _ConvTransposeNd(_ConvNd):
     """What the transposed convolutions share; `output_padding` comes before `groups`."""
 
@@ -292,6 +318,25 @@ class ConvTranspose2d(_ConvTransposeNd):
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
         """(N, C, H, W) -> (N, O, H', W')."""
         return F.conv_transpose2d(
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self._extra_for(input, output_size),
+            self.groups,
+            self.dilation,
+        )
+
+
+class ConvTranspose3d(_ConvTransposeNd):
+    """The adjoint of `Conv3d`: (N, C, D, H, W) with a weight (C, O / groups, KD, KH, KW)."""
+
+    ndim = 3
+
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+        """(N, C, D, H, W) -> (N, O, D', H', W')."""
+        return F.conv_transpose3d(
             input,
             self.weight,
             self.bias,

@@ -19,6 +19,7 @@ __all__ = [
     "GroupNorm",
     "InstanceNorm1d",
     "InstanceNorm2d",
+    "InstanceNorm3d",
     "LayerNorm",
     "LocalResponseNorm",
     "RMSNorm",
@@ -219,6 +220,12 @@ class InstanceNorm2d(_InstanceNorm):
     """Batch normalisation of each instance of (N, C, H, W) or (C, H, W)."""
 
     ndim = 2
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Batch normalisation of each instance of (N, C, D, H, W) or (C, D, H, W)."""
+
+    ndim = 3
 
 
 class LayerNorm(Module):

@@ -12,13 +12,16 @@ from opsmith.nn.modules.module import Module
 __all__ = [
     "CircularPad1d",
     "CircularPad2d",
+    "CircularPad3d",
     "ConstantPad1d",
     "ConstantPad2d",
     "ConstantPad3d",
     "ReflectionPad1d",
     "ReflectionPad2d",
+    "ReflectionPad3d",
     "ReplicationPad1d",
     "ReplicationPad2d",
+    "ReplicationPad3d",
     "ZeroPad1d",
     "ZeroPad2d",
     "ZeroPad3d",
@@ -147,4 +150,25 @@ class CircularPad2d(_Pad):
     """Pads the last two axes by going round."""
 
     ndim = 2
+    mode = "circular"
+
+
+class ReflectionPad3d(_Pad):
+    """Pads the last three axes by mirroring about the edge elements."""
+
+    ndim = 3
+    mode = "reflect"
+
+
+class ReplicationPad3d(_Pad):
+    """Pads the last three axes by repeating the edge elements."""
+
+    ndim = 3
+    mode = "replicate"
+
+
+class CircularPad3d(_Pad):
+    """Pads the last three axes by going round."""
+
+    ndim = 3
     mode = "circular"

@@ -12,12 +12,16 @@ from opsmith.nn.modules.module import Module
 __all__ = [
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
     "AvgPool1d",
     "AvgPool2d",
+    "AvgPool3d",
     "MaxPool1d",
     "MaxPool2d",
+    "MaxPool3d",
 ]
 
 
@@ -83,6 +87,14 @@ class MaxPool2d(_MaxPool):
     def forward(self, input: Tensor) -> Any:
         """(N, C, H, W) -> (N, C, H', W')."""
         return F.max_pool2d(input, *self._arguments())
+
+
+class MaxPool3d(_MaxPool):
+    """The greatest of each window of (N, C, D, H, W) or (C, D, H, W); arguments as PyTorch's."""
+
+    def forward(self, input: Tensor) -> Any:
+        """(N, C, D, H, W) -> (N, C, D', H', W')."""
+        return F.max_pool3d(input, *self._arguments())
 
 
 class AvgPool1d(Module):
@@ -161,6 +173,22 @@ class AvgPool2d(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
+class AvgPool3d(AvgPool2d):
+    """The mean of each window of (N, C, D, H, W) or (C, D, H, W); arguments as `AvgPool2d`'s."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, D, H, W) -> (N, C, D', H', W')."""
+        return F.avg_pool3d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor_override,
+        )
+
+
 class _AdaptiveAvgPool(Module):
     """Means over windows that divide the input into `output_size` parts; None keeps a size."""
 
@@ -188,6 +216,14 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, *output_size)."""
         return F.adaptive_avg_pool2d(input, self.output_size)
+
+
+class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+    """Means over windows that divide (N, C, D, H, W) into `output_size` parts."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, D, H, W) -> (N, C, *output_size)."""
+        return F.adaptive_avg_pool3d(input, self.output_size)
 
 
 class _AdaptiveMaxPool(Module):
@@ -218,3 +254,11 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     def forward(self, input: Tensor) -> Any:
         """(N, C, H, W) -> (N, C, *output_size)."""
         return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
+
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+    """The greatest over windows that divide (N, C, D, H, W) into `output_size` parts."""
+
+    def forward(self, input: Tensor) -> Any:
+        """(N, C, D, H, W) -> (N, C, *output_size)."""
+        return F.adaptive_max_pool3d(input, self.output_size, self.return_indices)
