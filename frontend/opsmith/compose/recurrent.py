@@ -20,6 +20,10 @@ from .._core import Tensor, grad_enabled
 from ..autograd import grad
 from ..autograd.function import Function
 from ..autograd.grad_mode import enable_grad, no_grad
+from ..autograd.single import operand_gradients
+
+
+MANY = 8  # steps from which on a product with the transposed weight gains more than its copy costs
 
 
 class Lstm:
@@ -27,7 +31,7 @@ class Lstm:
 
     @staticmethod
     def pieces(x: Tensor, product: Tensor, states: list[Tensor]) -> list[Tensor]:
-        """What the step's operation reads."""
+        """What the step's operation reads, in its order."""
         return [*_parts(x + product, 4), states[1]]
 
     @staticmethod
@@ -36,7 +40,7 @@ class Lstm:
         return f.lstm_gates(*pieces)
 
     @staticmethod
-    def joined(grads: Sequence[Tensor]) -> tuple[Tensor, Tensor, list[Tensor | None]]:
+    def joined(grads: list[Any]) -> tuple[Tensor, Tensor, list[Tensor | None]]:
         """Cotangents of x, product and states, from those of the pieces."""
         gates = f.cat(grads[:4], 1)
         return gates, gates, [None, grads[4]]
@@ -59,7 +63,7 @@ class Gru:
         return (f.gru_gates(*pieces),)
 
     @staticmethod
-    def joined(grads: Sequence[Tensor]) -> tuple[Tensor, Tensor, list[Tensor | None]]:
+    def joined(grads: list[Any]) -> tuple[Tensor, Tensor, list[Tensor | None]]:
         """Cotangents of x, product and state, from those of the pieces."""
         reset, update, fresh, recurrent, state = grads
         return f.cat([reset, update, fresh], 1), f.cat([reset, update, recurrent], 1), [state]
@@ -74,7 +78,7 @@ class Elman:
         return [x + product]
 
     @staticmethod
-    def joined(grads: Sequence[Tensor]) -> tuple[Tensor, Tensor, list[Tensor | None]]:
+    def joined(grads: list[Any]) -> tuple[Tensor, Tensor, list[Tensor | None]]:
         """Cotangents of x, product and state, from that of their sum."""
         return grads[0], grads[0], [None]
 
@@ -134,12 +138,10 @@ def _whole(states: list[Tensor], ended: list[list[Tensor]]) -> list[Tensor]:
 class _Step:
     """What the backward of a step reads."""
 
-    __slots__ = ("before", "made", "pieces", "raw")
+    __slots__ = ("before", "made", "raw")
 
-    def __init__(
-        self, before: Tensor, pieces: list[Tensor], made: tuple[Tensor, ...], raw: Tensor | None
-    ) -> None:
-        self.before, self.pieces, self.made, self.raw = before, pieces, made, raw
+    def __init__(self, before: Tensor, made: tuple[Tensor, ...], raw: Tensor) -> None:
+        self.before, self.made, self.raw = before, made, raw
 
 
 class Run:
@@ -158,6 +160,8 @@ class Run:
         """The output of every step and the last states; ``tape`` takes what a backward needs."""
         cell, sizes, starts = self.cell, self.sizes, self.starts
         weight_t = f.mT(weight)
+        if len(sizes) >= MANY:
+            weight_t = weight_t.contiguous()
         outputs: list[Any] = [None] * len(sizes)
         ended: list[list[Tensor]] = []
         states: list[Tensor] = []
@@ -182,7 +186,7 @@ class Run:
             if projection is not None:
                 states[0] = f.mm(raw, f.mT(projection))
             if tape is not None:
-                tape.append(_Step(before, pieces, made, raw))
+                tape.append(_Step(before, made, raw))
             outputs[t] = states[0]
         return (f.cat(outputs, 0), *_whole(states, ended))
 
@@ -208,7 +212,7 @@ class Run:
             if projection is not None:
                 projected[t], raw[t] = states[0], step.raw
                 states[0] = f.mm(states[0], projection)
-            of_pieces = grad(step.made, step.pieces, states, retain_graph=True)
+            of_pieces = operand_gradients(step.made, states)
             of_x[t], of_product[t], direct = cell.joined(of_pieces)
             before[t] = step.before
             through = f.mm(of_product[t], weight)
