@@ -22,7 +22,6 @@ from ..autograd.function import Function
 from ..autograd.grad_mode import enable_grad, no_grad
 from ..autograd.single import operand_gradients
 
-
 MANY = 8  # steps from which on a product with the transposed weight gains more than its copy costs
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import opsmith
 from opsmith import Tensor
 from opsmith.nn import functional as F
-from opsmith.nn.modules.conv import ConvTranspose1d, ConvTranspose2d
+from opsmith.nn.modules.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from opsmith.nn.modules.module import Module
 from opsmith.nn.utils.parametrize import register_parametrization
 
@@ -133,6 +133,6 @@ def spectral_norm(
     if not isinstance(weight, Tensor):
         raise ValueError(f"Module '{module}' has no parameter or buffer with name '{name}'")
     if dim is None:
-        dim = 1 if isinstance(module, ConvTranspose1d | ConvTranspose2d) else 0
+        dim = 1 if isinstance(module, ConvTranspose1d | ConvTranspose2d | ConvTranspose3d) else 0
     made = _SpectralNorm(weight, n_power_iterations, dim, eps)
     return register_parametrization(module, name, made)
