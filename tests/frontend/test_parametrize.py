@@ -175,3 +175,57 @@ def test_spectral_norm(transposed):
         parametrizations.spectral_norm(nn.Linear(2, 2), n_power_iterations=0)
     with pytest.raises(ValueError, match="no parameter or buffer with name 'x'"):
         parametrizations.spectral_norm(nn.Linear(2, 2), "x")
+
+
+def test_spectral_norm_by_a_hook():
+    layer = nn.Linear(3, 4)
+    original = layer.weight
+    assert nn.utils.spectral_norm(layer) is layer
+    assert list(layer.state_dict()) == ["bias", "weight_orig", "weight_u", "weight_v"]
+    x = opsmith.randn(2, 3)
+    for _ in range(100):
+        layer(x).sum().backward()
+    greatest = np.linalg.svd(original.detach().numpy())[1][0]
+    np.testing.assert_allclose(
+        layer.weight.detach().numpy(), original.detach().numpy() / greatest, rtol=1e-4, atol=1e-6
+    )
+    assert layer.weight_orig is original and original.grad is not None
+    with pytest.raises(RuntimeError, match="two spectral_norm hooks"):
+        nn.utils.spectral_norm(layer)
+    u = layer.weight_u.clone()
+    layer.eval()
+    want = layer(x)
+    assert opsmith.equal(layer.weight_u, u)
+    nn.utils.remove_spectral_norm(layer)
+    assert set(layer.state_dict()) == {"bias", "weight"}
+    opsmith.testing.assert_close(layer(x), want)
+    with pytest.raises(ValueError, match="spectral_norm of 'weight' not found"):
+        nn.utils.remove_spectral_norm(layer)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize(
+    ("layer", "norm", "shape"),
+    [
+        (nn.Conv2d, nn.BatchNorm2d, (2, 3, 5, 5)),
+        (nn.ConvTranspose1d, nn.BatchNorm1d, (2, 3, 5)),
+        (nn.Linear, nn.BatchNorm1d, (5, 3)),
+    ],
+)
+def test_fusion(bias, layer, norm, shape):
+    sizes = (3, 4) if layer is nn.Linear else (3, 4, 2)
+    first, second = layer(*sizes, bias=bias), norm(4)
+    x = opsmith.randn(*shape)
+    with opsmith.no_grad():
+        second.weight.uniform_(0.5, 2)
+        second.bias.uniform_(-1, 1)
+    for _ in range(5):
+        second(first(opsmith.randn(*shape)))
+    fuse = nn.utils.fuse_linear_bn_eval if layer is nn.Linear else nn.utils.fuse_conv_bn_eval
+    more = (True,) if layer is nn.ConvTranspose1d else ()
+    with pytest.raises(AssertionError, match="only for eval"):
+        fuse(first, second, *more)
+    first.eval(), second.eval()
+    fused = fuse(first, second, *more)
+    opsmith.testing.assert_close(fused(x), second(first(x)))
+    assert type(fused) is layer and fused.weight.requires_grad and fused.bias is not first.bias

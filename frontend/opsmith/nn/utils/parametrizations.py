@@ -11,7 +11,7 @@ from opsmith.nn.modules.conv import ConvTranspose1d, ConvTranspose2d, ConvTransp
 from opsmith.nn.modules.module import Module
 from opsmith.nn.utils.parametrize import register_parametrization
 
-__all__ = ["length_of", "spectral_norm", "weight_norm"]
+__all__ = ["spectral_norm", "weight_norm"]
 
 
 def length_of(weight: Tensor, dim: int) -> Tensor:
@@ -54,6 +54,17 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
     return module
 
 
+def as_matrix(weight: Tensor, dim: int) -> Tensor:
+    """The weight with `dim` first and all others as one."""
+    order = (dim, *(d for d in range(weight.dim()) if d != dim))
+    return weight.permute(order).flatten(1)
+
+
+def output_dim(module: Module) -> int:
+    """The dimension of a layer's weight that belongs to its outputs."""
+    return int(isinstance(module, ConvTranspose1d | ConvTranspose2d | ConvTranspose3d))
+
+
 class _SpectralNorm(Module):
     _u: Tensor
     _v: Tensor
@@ -86,8 +97,7 @@ class _SpectralNorm(Module):
 
     def _matrix(self, weight: Tensor) -> Tensor:
         """The weight with `dim` first and all others as one."""
-        order = (self.dim, *(d for d in range(weight.dim()) if d != self.dim))
-        return weight.permute(order).flatten(1)
+        return as_matrix(weight, self.dim)
 
     def _power_method(self, matrix: Tensor, steps: int) -> None:
         with opsmith.no_grad():
@@ -133,6 +143,6 @@ def spectral_norm(
     if not isinstance(weight, Tensor):
         raise ValueError(f"Module '{module}' has no parameter or buffer with name '{name}'")
     if dim is None:
-        dim = 1 if isinstance(module, ConvTranspose1d | ConvTranspose2d | ConvTranspose3d) else 0
+        dim = output_dim(module)
     made = _SpectralNorm(weight, n_power_iterations, dim, eps)
     return register_parametrization(module, name, made)
