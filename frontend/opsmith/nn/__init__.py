@@ -3,6 +3,20 @@
 from opsmith.nn import functional, init, utils
 from opsmith.nn.modules import *  # noqa: F403
 from opsmith.nn.modules import __all__ as _modules
-from opsmith.nn.parameter import Buffer, Parameter
+from opsmith.nn.parameter import (
+    Buffer,
+    Parameter,
+    UninitializedBuffer,
+    UninitializedParameter,
+)
 
-__all__ = ["Buffer", "Parameter", "functional", "init", "utils", *_modules]
+__all__ = [
+    "Buffer",
+    "Parameter",
+    "UninitializedBuffer",
+    "UninitializedParameter",
+    "functional",
+    "init",
+    "utils",
+    *_modules,
+]

@@ -9,6 +9,7 @@ from opsmith.nn._activations import *  # noqa: F403
 from opsmith.nn._attention import multi_head_attention_forward as multi_head_attention_forward
 from opsmith.nn._bags import embedding_bag as embedding_bag
 from opsmith.nn._dropouts import *  # noqa: F403
+from opsmith.nn._grids import *  # noqa: F403
 from opsmith.nn._images import *  # noqa: F403
 from opsmith.nn._layers import *  # noqa: F403
 from opsmith.nn._losses import *  # noqa: F403

@@ -70,6 +70,21 @@ from opsmith.nn.modules.images import (
     UpsamplingBilinear2d,
     UpsamplingNearest2d,
 )
+from opsmith.nn.modules.lazy import (
+    LazyBatchNorm1d,
+    LazyBatchNorm2d,
+    LazyBatchNorm3d,
+    LazyConv1d,
+    LazyConv2d,
+    LazyConv3d,
+    LazyConvTranspose1d,
+    LazyConvTranspose2d,
+    LazyConvTranspose3d,
+    LazyInstanceNorm1d,
+    LazyInstanceNorm2d,
+    LazyInstanceNorm3d,
+    LazyLinear,
+)
 from opsmith.nn.modules.linear import (
     Bilinear,
     Identity,
@@ -144,6 +159,10 @@ from opsmith.nn.modules.pooling import (
 from opsmith.nn.modules.rnn import GRU, LSTM, RNN, RNNBase
 from opsmith.nn.modules.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
 from opsmith.nn.modules.sparse import Embedding, EmbeddingBag
+from opsmith.nn.modules.sync_norm import (
+    CrossMapLRN2d,
+    SyncBatchNorm,
+)
 from opsmith.nn.modules.transformer import (
     Transformer,
     TransformerDecoder,
@@ -198,6 +217,7 @@ __all__ = [
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
+    "CrossMapLRN2d",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -234,6 +254,19 @@ __all__ = [
     "LSTM",
     "LSTMCell",
     "LayerNorm",
+    "LazyBatchNorm1d",
+    "LazyBatchNorm2d",
+    "LazyBatchNorm3d",
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConv3d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
+    "LazyInstanceNorm1d",
+    "LazyInstanceNorm2d",
+    "LazyInstanceNorm3d",
+    "LazyLinear",
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",
@@ -289,6 +322,7 @@ __all__ = [
     "Softplus",
     "Softshrink",
     "Softsign",
+    "SyncBatchNorm",
     "Tanh",
     "Tanhshrink",
     "Threshold",
