@@ -291,3 +291,20 @@ def test_padding():
     assert [s.tolist() for s in cut] == [[1, 2], [3, 4, 5], [6]]
     x = opsmith.randn(4, 2, 2, dtype=F64, requires_grad=True)
     assert gradcheck(lambda x: packing.pack_padded_sequence(x, [2, 4], False, False).data, (x,))
+
+
+def test_a_graph_that_is_kept():
+    """Backward may come again while the graph is kept; a parameter written since is refused."""
+    module, x = nn.LSTM(3, 4), opsmith.randn(5, 2, 3, requires_grad=True)
+    total = module(x)[0].sum()
+    total.backward(retain_graph=True)
+    once = x.grad.clone()
+    total.backward()
+    opsmith.testing.assert_close(x.grad, 2 * once)
+    with pytest.raises(RuntimeError, match="a second time"):
+        total.backward()
+    total = module(x)[0].sum()
+    with opsmith.no_grad():
+        module.weight_hh_l0.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an in"):
+        total.backward()
