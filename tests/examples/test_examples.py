@@ -66,6 +66,26 @@ def test_sequences():
     assert float(re.search(r"of 8 letters: ([\d.]+)% right", printed)[1]) >= 85
 
 
+def test_vae(tmp_path):
+    """The bound on held-out images improves, and the picture is one."""
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "new" / "vae.png"
+    printed = run("examples/vae.py", "--epochs", 3, "--out", picture)
+    before, after = map(float, re.search(r"loss ([\d.]+) -> ([\d.]+) nats", printed).groups())
+    assert after < 0.75 * before
+    assert picture.read_bytes().startswith(PNG)
+
+
+def test_gan(tmp_path):
+    """What is made up resembles digits on average, and the picture is one."""
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "new" / "gan.png"
+    printed = run("examples/gan.py", "--epochs", 6, "--out", picture)
+    before, after = map(float, re.search(r"one: ([\d.]+) -> ([\d.]+)", printed).groups())
+    assert after < before / 2
+    assert picture.read_bytes().startswith(PNG)
+
+
 def test_add_an_op():
     """An op from text: its gradient is printed, checked and trained through."""
     printed = run("examples/add_an_op.py", "--steps", 100)
