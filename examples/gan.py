@@ -3,7 +3,7 @@
     PYTHONPATH=frontend python examples/gan.py --epochs 60
 
 Two networks play against each other (Goodfellow et al., 2014): one makes images from noise, the
-other tells them from real ones. Both are convolutional, the way Radford et al. (2015) found to work.
+other tells them from real ones. Both are convolutional, as Radford et al. (2015) found to work.
 """
 
 import argparse
