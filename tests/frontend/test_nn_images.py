@@ -131,6 +131,10 @@ def test_windows_and_channels_refuse():
         F.unfold(ramp((1, 1, 4, 5)), 2, stride=0)
     with pytest.raises(RuntimeError, match="Got 5 channels and 2 groups"):
         F.channel_shuffle(ramp((1, 5, 4)), 2)
+    with pytest.raises(RuntimeError, match=r"input.size\(-1\)=5 is not divisible by 2"):
+        F.pixel_unshuffle(ramp((1, 4, 5)), 2)
+    with pytest.raises(RuntimeError, match="at least 3 dimensions"):
+        opsmith.pixel_shuffle(ramp((4, 5)), 2)
 
 
 def test_printing():
@@ -154,3 +158,25 @@ def test_feature_alpha_dropout_drops_whole_channels():
     assert (out == out[:, :, :1]).all()
     assert len(np.unique(out)) == 2
     assert layer.eval()(opsmith.ones(2, 3)).sum() == 6
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_names_that_always_give_places(n):
+    x = ramp((2, 2, *(5, 6, 4)[:n]))
+    values, at = getattr(F, f"adaptive_max_pool{n}d_with_indices")(x, 2)
+    assert np.array_equal(
+        x.flatten(2).gather(2, at.flatten(2)).reshape(values.shape).numpy(), values.numpy()
+    )
+    if n > 1:
+        values, at = getattr(F, f"fractional_max_pool{n}d_with_indices")(x, 2, 2)
+        assert np.array_equal(
+            x.flatten(2).gather(2, at.flatten(2)).reshape(values.shape).numpy(), values.numpy()
+        )
+
+
+def test_activations_in_place():
+    for name in ("celu_", "rrelu_"):
+        x = ramp((4,))
+        want = getattr(F, name.removesuffix("_"))(x.clone())
+        assert getattr(F, name)(x) is x
+        assert np.array_equal(x.numpy(), want.numpy())

@@ -14,6 +14,7 @@ from opsmith import _functions as _f
 
 __all__ = [
     "celu",
+    "celu_",
     "elu",
     "elu_",
     "glu",
@@ -30,6 +31,7 @@ __all__ = [
     "relu6",
     "relu_",
     "rrelu",
+    "rrelu_",
     "selu",
     "selu_",
     "silu",
@@ -111,6 +113,11 @@ def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """max(0, input) + min(0, alpha * (exp(input / alpha) - 1)) (Barron, 2017)."""
     return in_place("celu", input, alpha) if inplace else _f.celu(input, alpha)
+
+
+def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """`celu`, in place."""
+    return in_place("celu", input, alpha)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -196,6 +203,13 @@ def rrelu(
     else:
         result = _f.leaky_relu(input, (lower + upper) / 2)
     return input.copy_(result) if inplace else result
+
+
+def rrelu_(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False
+) -> Tensor:
+    """`rrelu`, in place."""
+    return rrelu(input, lower, upper, training, inplace=True)
 
 
 def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:

@@ -13,7 +13,6 @@ from opsmith.nn import _pools
 from opsmith.nn._sizes import ntuple
 
 __all__ = [
-    "channel_shuffle",
     "fold",
     "interpolate",
     "native_channel_shuffle",
@@ -271,27 +270,6 @@ def fold(
     return _f.add_windows2d(windows, sizes, spread, around, steps)
 
 
-def channel_shuffle(input: Tensor, groups: int) -> Tensor:
-    """(N, C, *) with the channels of `groups` groups interleaved (Zhang et al., 2017)."""
-    if input.ndim < 3:
-        raise RuntimeError(
-            "channel_shuffle expects input with > 2 dims, but got input with sizes "
-            f"{list(input.shape)}"
-        )
-    channels = input.shape[1]
-    if groups <= 0:
-        raise RuntimeError(
-            f"Number of groups to divide channels in must be positive. Value of groups:{groups}"
-        )
-    if channels % groups:
-        raise RuntimeError(
-            f"Number of channels must be divisible by groups. Got {channels} channels and "
-            f"{groups} groups."
-        )
-    split = input.unflatten(1, (groups, channels // groups))
-    return split.transpose(1, 2).flatten(1, 2)
-
-
 def native_channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """The same as `channel_shuffle`."""
-    return channel_shuffle(input, groups)
+    return _f.channel_shuffle(input, groups)

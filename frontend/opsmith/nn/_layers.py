@@ -18,8 +18,6 @@ __all__ = [
     "conv_transpose2d",
     "conv_transpose3d",
     "embedding",
-    "pixel_shuffle",
-    "pixel_unshuffle",
 ]
 
 
@@ -209,28 +207,3 @@ def shrink_rows(weight: Tensor, input: Tensor, max_norm: float, norm_type: float
         rows = weight[used]
         norms = rows.norm(norm_type, 1, keepdim=True)
         weight[used] = _f.where(norms > max_norm, rows * (max_norm / (norms + 1e-7)), rows)
-
-
-def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
-    """(*, C r^2, H, W) -> (*, C, H r, W r) (Shi et al., 2016)."""
-    r = upscale_factor
-    *batch, channels, height, width = input.shape
-    if channels % (r * r):
-        raise RuntimeError(
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the "
-            f"square of upscale_factor, but input.size(-3)={channels} is not divisible by {r * r}"
-        )
-    n = len(batch)
-    split = input.reshape(*batch, channels // (r * r), r, r, height, width)
-    order = (*range(n), n, n + 3, n + 1, n + 4, n + 2)
-    return split.permute(order).reshape(*batch, channels // (r * r), height * r, width * r)
-
-
-def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
-    """(*, C, H r, W r) -> (*, C r^2, H, W): the inverse of `pixel_shuffle`."""
-    r = downscale_factor
-    *batch, channels, height, width = input.shape
-    n = len(batch)
-    split = input.reshape(*batch, channels, height // r, r, width // r, r)
-    order = (*range(n), n, n + 2, n + 4, n + 1, n + 3)
-    return split.permute(order).reshape(*batch, channels * r * r, height // r, width // r)

@@ -12,7 +12,9 @@ from opsmith.nn._sizes import ntuple
 
 __all__ = [
     "fractional_max_pool2d",
+    "fractional_max_pool2d_with_indices",
     "fractional_max_pool3d",
+    "fractional_max_pool3d_with_indices",
     "lp_pool1d",
     "lp_pool2d",
     "lp_pool3d",
@@ -239,3 +241,27 @@ def fractional_max_pool3d(
     return _fractional(
         3, input, kernel_size, output_size, output_ratio, return_indices, _random_samples
     )
+
+
+def fractional_max_pool2d_with_indices(
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Any:
+    """`fractional_max_pool2d` and where in the input the greatest elements are."""
+    return _fractional(2, input, kernel_size, output_size, output_ratio, True, _random_samples)
+
+
+def fractional_max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Any:
+    """`fractional_max_pool3d` and where in the input the greatest elements are."""
+    return _fractional(3, input, kernel_size, output_size, output_ratio, True, _random_samples)

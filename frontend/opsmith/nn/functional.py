@@ -21,6 +21,7 @@ from opsmith.nn._unpools import *  # noqa: F403
 
 # The operations themselves. A name the registry does not have yet is no attribute of this module.
 _OPERATIONS = (
+    "channel_shuffle",
     "cosine_similarity",
     "gelu",
     "hardshrink",
@@ -32,6 +33,8 @@ _OPERATIONS = (
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "prelu",
     "scaled_dot_product_attention",
     "sigmoid",
