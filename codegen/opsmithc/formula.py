@@ -233,6 +233,11 @@ def _node(t: ast.AST) -> Node:
             return Nil(col=col)
         case ast.Constant(value=str(v)):
             return Str(v, col=col)
+        case ast.Constant(value=float(v)) if v == INF:
+            raise FormulaError(
+                "found a number that float64 does not hold; expected one up to 1.79e308, or inf",
+                col,
+            )
         case ast.Constant(value=bool() | int() | float() | complex() as v):
             return Num(v, col=col)
         case ast.Name(id=name):

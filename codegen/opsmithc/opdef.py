@@ -87,6 +87,9 @@ class Compose:
     place: Place
 
 
+VIEW_ADJOINT = "view_adjoint"  # the reference of adjoints of views, whose C is generated
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A NumPy or high-precision function that says what the op means."""

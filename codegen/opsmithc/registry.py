@@ -422,9 +422,14 @@ def _doc(r: Reader, node: Node) -> dict[str, str]:
 
 def _samples(r: Reader, node: Node, schema: Schema) -> tuple[Mapping[str, object], ...]:
     names = (*(p.name for p in schema.params), *SAMPLE)
+    needed = [p.name for p in schema.tensors if not p.type.optional]
     found = []
     for item in r.items(node, "samples"):
         sample = r.table(item, "a sample", tuple(dict.fromkeys(names)))
+        read = len(sample) == len(item.value)  # no key was refused: that is said already
+        if read and needed and not any(name in sample for name in needed):
+            raise r.fail(item, f"samples: found a sample without tensors; expected the size of "
+                               f"'{needed[0]}', e.g. {{{needed[0]}: [3, 4]}}")  # fmt: skip
         found.append({k: r.value(v, f"sample '{k}'") for k, v in sample.items()})
     return tuple(found)
 

@@ -12,12 +12,13 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import formula as fm
+from .checks.written import missing
 from .derive.op import Derived
 from .errors import FormulaError, Place, RegistryError
 from .intrinsics import Intrinsic, table
@@ -87,7 +88,11 @@ def verdicts(
     check = _Gate(known)
     for d, digest in zip(listed, digests, strict=True):
         name = f"{d.op.place.file}:{d.op.name}"
-        found.append(store.get(name, digest, partial(check.entry, d)))
+        verdict = store.get(name, digest, partial(check.entry, d))
+        unwritten = missing(d.op)  # not remembered: files of functions come and go
+        if unwritten is not None:
+            verdict = replace(verdict, errors=(*verdict.errors, unwritten))
+        found.append(verdict)
     store.save()
     return found
 
@@ -123,6 +128,11 @@ class _Gate:
                 return Verdict(op.name, digest, run.compared, tuple(d.gradients))
             message = f"its formulas cannot be evaluated: {type(e).__name__}: {e}"
             run.failed[""] = RegistryError(op.place, message)
+        if not (run.failed or run.deferred or run.compared) and d.gradients:
+            run.failed[""] = RegistryError(
+                op.place, "found no point of its samples where the meaning is finite, so nothing "
+                "of it was compared; expected samples within the domain ('range' or 'values')",
+            )  # fmt: skip
         errors = tuple(run.failed.values())
         return Verdict(op.name, digest, run.compared, tuple(sorted(run.deferred)), errors)
 

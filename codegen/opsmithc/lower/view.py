@@ -34,7 +34,7 @@ from ..formula import (
     Unary,
 )
 from ..ir import STATUS
-from ..opdef import DTypeRule, Fast, Formula, OpDef, Reference, View
+from ..opdef import VIEW_ADJOINT, DTypeRule, Fast, Formula, OpDef, Reference, View
 from ..schema import Param, Schema, Type, parse_schema
 from .family import Family
 from .pointwise import local
@@ -177,7 +177,7 @@ def adjoint_op(op: OpDef) -> OpDef:
     return replace(
         op,
         schema=schema,
-        meaning=Reference("view_adjoint", place),
+        meaning=Reference(VIEW_ADJOINT, place),
         fast=Fast("source", None, op.name, place),
         transpose={GRAD.name: _call(op, op.name, "lay_out(g, like)" if like else "g")},
         dtype=DTypeRule("same", (GRAD.name,)),
