@@ -130,3 +130,16 @@ def test_float_weights_of_integers(name: str) -> None:
         with pytest.raises(RuntimeError, match="alpha"):
             getattr(opsmith, f"{name}_")(x, x, alpha=2.5)
     assert x.tolist() == [1]
+
+
+def test_true_division_of_a_user_is_not_cs(tmp_path: Any, monkeypatch: Any) -> None:
+    """C's division of integers by zero ends the process; `/` is defined for floats alone."""
+    monkeypatch.setenv("OPSMITH_CACHE", str(tmp_path))
+    mine = opsmith.ops.define(
+        "- op: ratio(Tensor input, Tensor other) -> Tensor\n"
+        "  out: input / other\n"
+        "  samples: [{input: [3, 4], other: [3, 4], range: [1, 3]}]\n"
+    )
+    assert mine.ratio(opsmith.tensor([1.0]), opsmith.tensor([0.0])).item() == float("inf")
+    with pytest.raises(NotImplementedError, match='"ratio" not implemented for'):
+        mine.ratio(opsmith.tensor([1]), opsmith.tensor([0]))

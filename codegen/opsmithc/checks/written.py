@@ -36,8 +36,7 @@ def _composition(name: str, place: Place) -> RegistryError | None:
     if module not in known:
         return RegistryError(
             place, f"compose: found no module '{module}' for '{name}'; expected 'module.function' "
-            f"of opsmith/compose, whose modules are {', '.join(known)}"
-            f"{did_you_mean(module, known)}",
+            f"of opsmith/compose{did_you_mean(module, known)}",
         )  # fmt: skip
     if function not in known[module]:
         return RegistryError(
