@@ -184,3 +184,11 @@ def test_norms_compare_all_of_normalized_shape(norm):
     with pytest.raises(RuntimeError, match="at least 1-dimensional"):
         norm(x, [])
     assert norm(x, [3, 4]).shape == (2, 3, 4)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_scalar_has_one_place_to_select(count):
+    """Without this no element, or an element twice, would be selected into a tensor of one."""
+    with pytest.raises(RuntimeError, match=f"Index to scalar can have only 1 value, got {count}"):
+        torch.index_select(torch.tensor(1.0), 0, torch.zeros(count, dtype=torch.int64))
+    assert torch.index_select(torch.tensor(1.0), 0, torch.zeros(1, dtype=torch.int64)).item() == 1
