@@ -1,7 +1,7 @@
 """What generated functions and the frontend's own modules are written in, gathered.
 
-Its parts: ``_handles`` (tensors, nodes), ``_arguments``, ``_recording``, ``_writes``; and what
-compositions need.
+Its parts: ``_handles`` (tensors, nodes), ``_encoding``, ``_arguments``, ``_recording``,
+``_writes``; and what compositions need.
 """
 
 from __future__ import annotations
@@ -10,29 +10,33 @@ import importlib
 from operator import itemgetter
 
 from ._arguments import (
-    DIMS,
-    as_operand,
-    device_code,
     dispatch,
     explain,
     failed,
-    ints,
-    is_number,
     need_tensor,
     no_case,
     no_overrides,
-    number,
-    operand,
     overrides,
     refuse_dtype,
     register_params,
+    renamed,
     retry,
     retry_operator,
-    scalar,
-    tensors,
 )
 from ._boundary import ALWAYS, SUBCLASS, error_text, shard
 from ._dtypes import DEVICES, Size
+from ._encoding import (
+    DIMS,
+    MISSING,
+    as_operand,
+    device_code,
+    ints,
+    is_number,
+    number,
+    operand,
+    scalar,
+    tensors,
+)
 from ._handles import (
     LIMIT,
     NAN,
@@ -124,15 +128,16 @@ def named_tuple(name: str, fields: tuple[str, ...]) -> Any:
 
 
 __all__ = [
-    "ALWAYS", "DEVICES", "DIMS", "LIMIT", "Leaf", "NAN", "NONE", "NONE_H", "NO_INT", "RARE",
-    "SUBCLASS", "Size", "Tensor", "_check_saved", "alias", "as_operand", "assign", "attach",
-    "backward_failed", "check_inplace", "check_saved", "compose", "copy_of", "cotangents",
-    "device_code", "dispatch", "drop", "dtype_code", "error_text", "explain", "failed", "freed",
-    "further", "grad_enabled", "has_node", "hold", "hold_saved", "in_place", "ints", "is_number",
-    "last_write", "like", "make", "make_view", "named_tuple", "need_tensor", "next_output",
-    "no_case", "no_overrides", "number", "one_by_one", "one_of_several", "operand", "overrides",
-    "raw", "rebase", "reduce_to", "reduced_count", "reduced_positions", "refuse_dtype",
-    "refuse_recorded_out", "register_params", "retry", "retry_operator", "saved_input",
-    "saved_output", "scalar", "seq", "several", "shard", "share", "steal", "tensors",
-    "undo_broadcast", "unreduce", "unreduce_handle", "wrap", "write_out", "written",
+    "ALWAYS", "DEVICES", "DIMS", "LIMIT", "Leaf", "MISSING", "NAN", "NONE", "NONE_H", "NO_INT",
+    "RARE", "SUBCLASS", "Size", "Tensor", "_check_saved", "alias", "as_operand", "assign",
+    "attach", "backward_failed", "check_inplace", "check_saved", "compose", "copy_of",
+    "cotangents", "device_code", "dispatch", "drop", "dtype_code", "error_text", "explain",
+    "failed", "freed", "further", "grad_enabled", "has_node", "hold", "hold_saved", "in_place",
+    "ints", "is_number", "last_write", "like", "make", "make_view", "named_tuple",
+    "need_tensor", "next_output", "no_case", "no_overrides", "number", "one_by_one",
+    "one_of_several", "operand", "overrides", "raw", "rebase", "reduce_to", "reduced_count",
+    "reduced_positions", "refuse_dtype", "refuse_recorded_out", "register_params", "renamed",
+    "retry", "retry_operator", "saved_input", "saved_output", "scalar", "seq", "several",
+    "shard", "share", "steal", "tensors", "undo_broadcast", "unreduce", "unreduce_handle",
+    "wrap", "write_out", "written",
 ]  # fmt: skip

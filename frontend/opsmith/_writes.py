@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ._arguments import operand
 from ._boundary import check, lib, take_status
 from ._dtypes import SCALAR_TYPE_NAMES, Size
+from ._encoding import operand
 from ._handles import Leaf, Tensor, grad_enabled, seq, wrap
 from ._recording import has_node
 

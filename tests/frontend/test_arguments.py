@@ -179,3 +179,20 @@ def test_dir_lists_the_members_of_a_tensor():
 def test_a_gradient_that_is_no_tensor_is_refused():
     with pytest.raises(TypeError, match="assigned grad expected to be a Tensor or None .* int"):
         opsmith.ones(2, requires_grad=True).grad = 3
+
+
+def test_older_forms_take_numpys_names():
+    """var and std are told apart by hand, before the registry's ops."""
+    x = opsmith.arange(6.0).reshape(2, 3)
+    assert opsmith.var(x, axis=1).tolist() == opsmith.var(x, 1).tolist()
+    assert x.std(axis=1, keepdims=True).shape == (2, 1)
+    assert x.std(axis=1, unbiased=False).tolist() == x.std(1, False).tolist()
+
+
+def test_a_missing_argument_is_named():
+    with pytest.raises(TypeError, match=r"mm\(\) missing 1 required .*'mat2'"):
+        opsmith.mm(TWO)
+    with pytest.raises(TypeError, match=r"addmm\(\) missing 3 required .*'input', 'mat1', 'mat2'"):
+        opsmith.addmm()
+    with pytest.raises(TypeError, match=r"softmax\(\) missing 1 required .*'dim'"):
+        TWO.softmax()

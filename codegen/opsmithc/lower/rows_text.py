@@ -17,7 +17,7 @@ from ..opdef import OpDef
 from ..pytext.function import assigning
 from ..pytext.record import Record
 from ..pytext.result import result_lines
-from ..pytext.signature import arguments, doc, safe, signature
+from ..pytext.signature import arguments, doc, itself, renaming, renaming_late, safe, signature
 from ..pytext.tree import python
 from ..schema import Param
 from .rows import backward_inputs, backward_reads
@@ -138,7 +138,9 @@ def function_text(derived: Derived) -> list[str]:
         if rare:
             lines.append(f"b_{n}_rare = undo_broadcast(b_{n}, r_{n})")
         lines.append("")
-    lines += [f"def {n}({signature(op)}):", *doc(op)]
+    out = "out" in op.variants
+    passed = arguments(op) + (", out=out" if out else "")
+    lines += [f"def {n}({signature(op)}):", *doc(op), *renaming(op, itself(op), passed)]
     args = []
     for p in op.schema.params:
         if p.type.base == "Tensor":
@@ -146,18 +148,20 @@ def function_text(derived: Derived) -> list[str]:
     for p in op.schema.params:
         if p.name in (*scalars(op), *axes(op)):
             args.append(encode(p, _is_dims(op, p)).py.replace("{x}", safe(p.name)))
-    out = "out" in op.variants
-    passed = arguments(op) + (", out=out" if out else "")
+    lines += ["    try:"]
     if any(p.type.base == "dtype" for p in op.schema.params):
         first = safe(op.schema.tensors[0].name)
-        lines.append(f"    if dtype is not None: {first} = {first}.to(dtype)")
-    lines += ["    try:", f"        h = c_{n}({', '.join(args)})"]
+        lines.append(f"        if dtype is not None: {first} = {first}.to(dtype)")
+    lines += [f"        h = c_{n}({', '.join(args)})"]
     lines += ["    except (AttributeError, TypeError, OverflowError, KeyError):"]
-    lines += [f"        return retry({n}, {passed})"]
+    lines += [
+        *renaming_late(op, itself(op), passed),
+        f"        return retry({itself(op)}, {passed})",
+    ]
     if out:
         lines += [f"    if out is not None and h: return write_out(out, h, {n!r})"]
     lines += result_lines(op, derived, record, "", 4, rare)
-    lines += [f"    return failed({n}, {passed})", ""]
+    lines += [f"    return failed({itself(op)}, {passed})", ""]
     if "inplace" in op.variants:
         lines += assigning(op)
     return lines

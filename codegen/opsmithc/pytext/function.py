@@ -14,7 +14,19 @@ from .raw import RawOps
 from .record import record_of
 from .refusal import refusal
 from .result import result_lines
-from .signature import arguments, doc, literal, parameter, safe, signature, tuple_name
+from .signature import (
+    arguments,
+    doc,
+    itself,
+    literal,
+    parameter,
+    renaming,
+    renaming_first,
+    renaming_late,
+    safe,
+    signature,
+    tuple_name,
+)  # fmt: skip
 from .tree import python, static
 
 
@@ -29,7 +41,9 @@ def function_text(
     if derived.gradients:
         lines += backward_texts(derived, record, "", ops)
     args = [encode(p, p.name in is_dims).py.replace("{x}", safe(p.name)) for p in op.schema.params]
-    lines += [f"def {n}({signature(op)}):", *doc(op)]
+    out = "out" in op.variants
+    passed = arguments(op) + (", out=out" if out else "")
+    lines += [f"def {n}({signature(op)}):", *doc(op), *renaming(op, itself(op), passed)]
     start = len(lines)
     for p in op.schema.params:
         if p.default in {q.name for q in op.schema.params}:
@@ -37,8 +51,6 @@ def function_text(
     if isinstance(op.meaning, Reduce | Scan | Index | Reference):
         lines += refusal(op)
     call = ", ".join(args)
-    out = "out" in op.variants
-    passed = arguments(op) + (", out=out" if out else "")
     lines += ["    try:"]
     if has_default_entry(op):
         first, *rest = op.schema.params
@@ -52,7 +64,10 @@ def function_text(
     else:
         lines += [f"        h = c_{n}({call})"]
     lines += ["    except (AttributeError, TypeError, OverflowError, KeyError):"]
-    lines += [f"        return retry({n}, {passed})"]
+    lines += [
+        *renaming_late(op, itself(op), passed),
+        f"        return retry({itself(op)}, {passed})",
+    ]
     if out:
         lines += [f"    if out is not None and h: return write_out(out, h, {n!r})"]
     rec = record if derived.gradients else None
@@ -61,7 +76,7 @@ def function_text(
         others = "".join(f", {safe(p.name)}" for p in op.schema.params[1:])
         view = f"({safe(op.schema.params[0].name)}, {n}{others})"
     lines += result_lines(op, derived, rec, "", 4, False, (), view)
-    lines += [f"    return failed({n}, {passed})", ""]
+    lines += [f"    return failed({itself(op)}, {passed})", ""]
     if "varargs" in op.variants:
         lines += _varargs(op, lines[start:])
     if "inplace" in op.variants:
@@ -101,10 +116,10 @@ def _varargs(op: OpDef, body: list[str]) -> list[str]:
 def assigning(op: OpDef) -> list[str]:
     """The in-place form of an op without one of its own: the result is copied."""
     first = safe(op.schema.params[0].name)
-    parameters = signature(op).replace(", *, out=None", "").replace(", out=None", "")
     return [
-        f"def {op.name}_({parameters}):",
+        f"def {op.name}_({signature(op, out=False)}):",
         f'    """In-place :func:`{op.name}`; returns its first argument."""',
+        *renaming_first(op, f"{op.name}_", arguments(op)),
         f"    return assign({first}, {op.name}({arguments(op)}))", "",
     ]  # fmt: skip
 
@@ -113,7 +128,8 @@ def body_text(op: OpDef) -> list[str]:
     """A composition: calls of other ops, which record themselves."""
     assert isinstance(op.meaning, Body)
     n = op.name
-    lines = [f"def {n}({signature(op)}):", *doc(op)]
+    passed = arguments(op) + (", out=out" if "out" in op.variants else "")
+    lines = [f"def {n}({signature(op)}):", *doc(op), *renaming_first(op, itself(op), passed)]
     for p in op.schema.params:
         if p.default in {q.name for q in op.schema.params}:
             lines += [f"    if {safe(p.name)} is None: {safe(p.name)} = {safe(p.default)}"]
@@ -126,7 +142,6 @@ def body_text(op: OpDef) -> list[str]:
     if "out" in op.variants:
         operands = ", ".join(safe(p.name) for p in op.schema.tensors if not p.type.is_list)
         lines.append(f"    if out is not None: refuse_recorded_out(out, {operands}, name={n!r})")
-    passed = arguments(op) + (", out=out" if "out" in op.variants else "")
     total = op.meaning.cases[-1][0] is None  # else the checks say what no case takes
     lines += ["    try:", *(f"    {line}" for line in prologue(op, checks=total))]
     for when, block, _ in op.meaning.cases:
@@ -156,11 +171,6 @@ def explained(op: OpDef, passed: str) -> list[str]:
     return ["    except (AttributeError, TypeError):", f"        return {call}"]
 
 
-def itself(op: OpDef) -> str:
-    """The op's function, seen from inside: a parameter may have its name."""
-    return f"_f.{op.name}" if op.name in {p.name for p in op.schema.params} else op.name
-
-
 def no_case(op: OpDef, name: str) -> list[str]:
     """What a composition whose cases leave something out says of the rest."""
     assert isinstance(op.meaning, Body)
@@ -178,10 +188,10 @@ def _inplace_body(op: OpDef) -> list[str]:
     """``op_`` of a composition: the in-place form of the op it ends in, where that fits."""
     assert isinstance(op.meaning, Body)
     first = safe(op.schema.params[0].name)
-    sig = signature(op).replace(", *, out=None", "").replace(", out=None", "")
     lines = [
-        f"def {op.name}_({sig}):",
+        f"def {op.name}_({signature(op, out=False)}):",
         f'    """In-place :func:`{op.name}`; returns its first argument."""',
+        *renaming_first(op, f"{op.name}_", arguments(op)),
     ]
     for when, block, _ in op.meaning.cases:
         pad = "    "
@@ -230,7 +240,8 @@ def compose_text(op: OpDef) -> list[str]:
     body = ["    try:", *(f"    {line}" for line in refusal(op))]
     body += [f"        return compose({module!r}).{function}({passed})"]
     body += [*explained(op, passed), ""]
-    lines = [f"def {n}({signature(op)}):", *doc(op), *body]
+    again = renaming_first(op, itself(op), passed)
+    lines = [f"def {n}({signature(op)}):", *doc(op), *again, *body]
     if "varargs" in op.variants and "method" in op.variants:
         lines += _varargs(op, body)
     if "inplace" in op.variants:

@@ -13,7 +13,19 @@ from .backward import backward_texts
 from .record import Record, node_text, record_of
 from .refusal import refusal
 from .result import result_lines
-from .signature import COMPARISONS, DUNDERS, arguments, default, doc, safe, signature
+from .signature import (
+    COMPARISONS,
+    DUNDERS,
+    arguments,
+    default,
+    doc,
+    itself,
+    plain_signature,
+    renaming,
+    renaming_late,
+    safe,
+    signature,
+)  # fmt: skip
 
 
 def pointwise_text(derived: Derived) -> list[str]:
@@ -40,7 +52,8 @@ def pointwise_text(derived: Derived) -> list[str]:
     kw = [p for p in op.schema.params if p.name in numbers]
     out = "out" in op.variants
     rec = full if derived.gradients else None
-    lines += [f"def {n}({signature(op)}):", *doc(op)]
+    passed = arguments(op) + (", out=out" if out else "")
+    lines += [f"def {n}({signature(op)}):", *doc(op), *renaming(op, itself(op), passed)]
     if op.dtype.kind == "int_to_float":  # the kernel sees what became a float
         lines += refusal(op)
     lines += ["    try:"]
@@ -86,7 +99,10 @@ def pointwise_text(derived: Derived) -> list[str]:
             ]
         lines += [f"        h = {general}"]
     lines += ["    except (AttributeError, TypeError, OverflowError):"]
-    lines += [f"        return retry({n}, {arguments(op)}{', out=out' if out else ''})"]
+    lines += [
+        *renaming_late(op, itself(op), passed),
+        f"        return retry({itself(op)}, {passed})",
+    ]
     before = _wrap_numbers(rec, tensors, full)
     if out:
         lines += [
@@ -102,7 +118,7 @@ def pointwise_text(derived: Derived) -> list[str]:
         lines += result_lines(op, derived, rec, "_full", 8, rare, before)
     else:
         lines += result_lines(op, derived, rec, "_full" if folded else "", 4, rare, before)
-    lines += [f"    return failed({n}, {arguments(op)}{', out=out' if out else ''})", ""]
+    lines += [f"    return failed({itself(op)}, {passed})", ""]
     if "inplace" in op.variants:
         lines += _inplace(derived, full, "_full" if folded else "", rare)
     if "foreach" in op.variants:
@@ -132,10 +148,11 @@ def _inplace(derived: Derived, record: Record, suffix: str, rare: bool) -> list[
     """``op_``: writes into its first argument."""
     op = derived.op
     n, first = op.name, op.schema.tensors[0].name
-    sig = ", ".join(part for part in signature(op).split(", ") if part not in ("out=None",))
-    if sig.endswith(", *"):
-        sig = sig[:-3]
-    lines = [f"def {n}_({sig}):", f'    """In-place :func:`{n}`; returns its first argument."""']
+    lines = [
+        f"def {n}_({signature(op, out=False)}):",
+        f'    """In-place :func:`{n}`; returns its first argument."""',
+        *renaming(op, f"{n}_", arguments(op)),
+    ]
     lines += ["    try:"]
     lines += [f"        if {first}._node is not None and grad_enabled(): check_inplace({first})"]
     others = [p.name for p in op.schema.tensors[1:]]
@@ -161,7 +178,7 @@ def _inplace(derived: Derived, record: Record, suffix: str, rare: bool) -> list[
         lines += [f"        h = {fast}"]
     lines += ["    except (AttributeError, TypeError, OverflowError):"]
     args = ", ".join(a for a in arguments(op).split(", "))
-    lines += [f"        return retry({n}_, {args})"]
+    lines += [*renaming_late(op, f"{n}_", args), f"        return retry({n}_, {args})"]
     lines += ["    if h > 0.0:", f"        return {first}"]
     if record.edges:
         lines += ["    if h < 0.0:"]
@@ -193,13 +210,12 @@ def _foreach(op: OpDef) -> list[str]:
     n = op.name
     first, *others = [safe(p.name) for p in op.schema.tensors]
     numbers = [safe(p) for p in number_params(op)]
-    sig = ", ".join(part for part in signature(op).split(", ") if part != "out=None")
     call = [f"[t._h for t in {first}]", f"len({first})"]
     call += [f"*several({o}, {first})" for o in others]
     call += [f"*scalar({p})" for p in numbers]
     rest = [f"{n}_", "done", first, *others, *(f"{p}={p}" for p in numbers)]
     return [
-        f"def _foreach_{n}_({sig.removesuffix(', *')}):",
+        f"def _foreach_{n}_({plain_signature(op, out=False)}):",
         f'    """In-place :func:`{n}` of a list; other operands are lists, or one for all."""',
         "    done = 0",
         "    try:",

@@ -8,15 +8,97 @@ from __future__ import annotations
 from ..opdef import OpDef, Out
 from ..schema import Param
 
+# What NumPy and the array API standard call a parameter, which PyTorch accepts everywhere.
+OTHER_NAMES = {
+    "dim": ("axis",),
+    "keepdim": ("keepdims",),
+    "other": ("x2",),
+    "input": ("x", "a", "x1"),
+}
 
-def signature(op: OpDef, method: bool = False) -> str:
+
+def signature(op: OpDef, out: bool = True) -> str:
+    """Python parameters of the op as its function is defined.
+
+    A public function takes other names too (``other_names``), so that none of its parameters is
+    required by Python itself. The other names stand between the positional parameters and those
+    that PyTorch takes by keyword only: an argument too many lands on one of them and is refused,
+    and the interpreter fills defaults of positional parameters much faster than of others.
+    """
+    others = other_names(op)
+    if not others:
+        return plain_signature(op, out)
+    parts = [_free(op, p) for p in op.schema.params if not p.kwonly]
+    guarded = any(p.name in others for p in op.schema.params if not p.kwonly)
+    parts += [*([] if guarded else ["*"]), *(f"{name}=None" for _, name in _flat(op))]
+    parts += [_free(op, p) for p in op.schema.params if p.kwonly]
+    return ", ".join([*parts, "out=None"] if out and "out" in op.variants else parts)
+
+
+def _free(op: OpDef, p: Param) -> str:
+    """A parameter that Python does not ask for."""
+    return parameter(op, p) if p.default is not None else f"{safe(p.name)}=MISSING"
+
+
+def other_names(op: OpDef) -> dict[str, tuple[str, ...]]:
+    """Of a public op's parameters those that have other names."""
+    rest = any(p.type.base == "Tensor" and p.type.is_list for p in op.schema.params)
+    if op.hidden or "property" in op.variants or (rest and "varargs" in op.variants):
+        return {}
+    params = {p.name: p for p in op.schema.params}
+    found = [name for name in OTHER_NAMES if name in params]
+    if any(other in params for name in found for other in OTHER_NAMES[name]):
+        return {}
+    # Those that are asked for come first, but for one on which no positional argument may land.
+    found.sort(key=lambda name: (params[name].kwonly, params[name].default is None))
+    return {name: OTHER_NAMES[name] for name in found}
+
+
+def renaming(op: OpDef, function: str, passed: str) -> list[str]:
+    """The lines that begin a function: called by other names, call it again by its own.
+
+    Asked for are names of parameters with defaults, and the first, on which an argument too many
+    would land. Without a parameter that is required the function fails and asks for the rest.
+    """
+    free = {p.name for p in op.schema.params if p.default is not None}
+    flat = _flat(op)
+    asked = [name for k, (p, name) in enumerate(flat) if k == 0 or p in free]
+    return _renamed(op, function, passed, [f"{name} is not None" for name in asked], " " * 4)
+
+
+def renaming_late(op: OpDef, function: str, passed: str) -> list[str]:
+    """The lines that begin the handling of a failure: the names not asked for before."""
+    free = {p.name for p in op.schema.params if p.default is not None}
+    left = [name for p, name in _flat(op)[1:] if p not in free]
+    return _renamed(op, function, passed, [f"{name} is not None" for name in left], " " * 8)
+
+
+def renaming_first(op: OpDef, function: str, passed: str) -> list[str]:
+    """All in one, for functions that would not fail at once: every name, and what is missing."""
+    tests = [f"{name} is not None" for _, name in _flat(op)]
+    tests += [f"{safe(p.name)} is MISSING" for p in op.schema.params if p.default is None]
+    return _renamed(op, function, passed, tests, " " * 4) if other_names(op) else []
+
+
+def _flat(op: OpDef) -> list[tuple[str, str]]:
+    """(parameter, other name) in the order in which they stand."""
+    return [(p, name) for p, names in other_names(op).items() for name in names]
+
+
+def _renamed(op: OpDef, function: str, passed: str, tests: list[str], pad: str) -> list[str]:
+    given = ", ".join(f"{p!r}: ({', '.join(names)},)" for p, names in other_names(op).items())
+    again = f"{pad}    return renamed({function}, {{{given}}}, {passed})"
+    return [f"{pad}if {' or '.join(tests)}:", again] if tests else []
+
+
+def plain_signature(op: OpDef, out: bool) -> str:
     """Python parameters of the op, as PyTorch writes them."""
     parts: list[str] = []
     for i, p in enumerate(op.schema.params):
         if p.kwonly and (i == 0 or not op.schema.params[i - 1].kwonly) and not _has_rest(parts):
             parts.append("*")
         parts.append(parameter(op, p))
-    if "out" in op.variants:
+    if out and "out" in op.variants:
         if not _has_rest(parts):
             parts.append("*")
         parts.append("out=None")
@@ -51,6 +133,11 @@ def arguments(op: OpDef) -> str:
     return ", ".join(
         f"{safe(p.name)}={safe(p.name)}" if p.kwonly else safe(p.name) for p in op.schema.params
     )
+
+
+def itself(op: OpDef) -> str:
+    """The op's function, seen from inside: a parameter may have its name."""
+    return f"_f.{op.name}" if op.name in {p.name for p in op.schema.params} else op.name
 
 
 def default(op: OpDef, name: str) -> str:
