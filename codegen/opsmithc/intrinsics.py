@@ -21,6 +21,7 @@ class Intrinsic:
     name: str
     args: tuple[str, ...]
     partials: tuple[Node, ...]
+    at: tuple[tuple[str, float, Node], ...]  # (argument, number, what the function is there)
     classes: tuple[str, ...]
     is_bool: bool
     random: bool
@@ -42,7 +43,7 @@ def table() -> Mapping[str, Intrinsic]:
 
 def _row(name: str, row: dict[str, object]) -> Intrinsic:
     known = {
-        "args", "partials", "classes", "result", "random", "divisor", "c", "cuda", "mp", "np",
+        "args", "partials", "at", "classes", "result", "random", "divisor", "c", "cuda", "mp", "np",
         "latex",
     }  # fmt: skip
     unknown = set(row) - known
@@ -55,6 +56,11 @@ def _row(name: str, row: dict[str, object]) -> Intrinsic:
         name=name,
         args=args,
         partials=tuple(parse(str(p)) for p in _list(row.get("partials", []))),
+        at=tuple(
+            (str(arg), float(number), parse(str(form)))
+            for arg, forms in _pairs(row.get("at", {}))
+            for number, form in _pairs(forms)
+        ),
         classes=tuple(str(c) for c in _list(row.get("classes", ["float"]))),
         is_bool=row.get("result") == "bool",
         random=bool(row.get("random", False)),
@@ -66,6 +72,11 @@ def _row(name: str, row: dict[str, object]) -> Intrinsic:
         latex=str(row.get("latex", name)),
         text=repr(sorted(row.items())),
     )
+
+
+def _pairs(value: object) -> list[tuple[str, object]]:
+    assert isinstance(value, dict), value
+    return list(value.items())
 
 
 def _list(value: object) -> list[object]:

@@ -9,24 +9,28 @@
 
 #define T(h) ops_from_handle(h)
 
-static void add_f64(int64_t n, char *const *p, const ops_scalar *s, int64_t start)
+static void add_f64(int64_t n, char *const *p, const ops_scalar *s, int64_t start,
+                    unsigned constant)
 {
     double *out = (double *)p[0];
     const double *a = (const double *)p[1], *b = (const double *)p[2];
     (void)s;
     (void)start;
+    (void)constant;
 #pragma GCC ivdep
     for (int64_t k = 0; k < n; ++k) {
         out[k] = a[k] + b[k];
     }
 }
 
-static void add_f32(int64_t n, char *const *p, const ops_scalar *s, int64_t start)
+static void add_f32(int64_t n, char *const *p, const ops_scalar *s, int64_t start,
+                    unsigned constant)
 {
     float *out = (float *)p[0];
     const float *a = (const float *)p[1], *b = (const float *)p[2];
     (void)s;
     (void)start;
+    (void)constant;
 #pragma GCC ivdep
     for (int64_t k = 0; k < n; ++k) {
         out[k] = a[k] + b[k];
@@ -77,24 +81,28 @@ double ops_settle(double hg)
     return out;
 }
 
-static void scale_f64(int64_t n, char *const *p, const ops_scalar *s, int64_t start)
+static void scale_f64(int64_t n, char *const *p, const ops_scalar *s, int64_t start,
+                      unsigned constant)
 {
     double *out = (double *)p[0];
     const double *a = (const double *)p[1];
     const double factor = s[0].f;
     (void)start;
+    (void)constant;
 #pragma GCC ivdep
     for (int64_t k = 0; k < n; ++k) {
         out[k] = a[k] * factor;
     }
 }
 
-static void scale_f32(int64_t n, char *const *p, const ops_scalar *s, int64_t start)
+static void scale_f32(int64_t n, char *const *p, const ops_scalar *s, int64_t start,
+                      unsigned constant)
 {
     float *out = (float *)p[0];
     const float *a = (const float *)p[1];
     const float factor = (float)s[0].f;
     (void)start;
+    (void)constant;
 #pragma GCC ivdep
     for (int64_t k = 0; k < n; ++k) {
         out[k] = a[k] * factor;

@@ -197,6 +197,7 @@ typedef struct job {
     const ops_scalar *s;
     uint8_t direct[OPS_MAX_OPERANDS]; /* contiguous along a row and of the wanted type */
     int all_direct;
+    unsigned constant; /* bit k: operand k is one number throughout the call */
     int gather; /* rows are short: blocks cross rows */
 } job;
 
@@ -287,7 +288,7 @@ static void run_range(int64_t lo, int64_t hi, void *arg)
                 }
             }
         }
-        j->kernel(n, p, j->s, lo);
+        j->kernel(n, p, j->s, lo, j->constant);
         if (OPS_UNLIKELY(refused.text != NULL)) {
             __atomic_store_n(&j->refused_status, (int)refused.status, __ATOMIC_RELAXED);
             __atomic_store_n(&j->refused_text, refused.text, __ATOMIC_RELEASE);
@@ -316,6 +317,7 @@ static int run(const ops_plan *plan, ops_pointwise_kernel kernel, const ops_scal
         ok |= o->data == NULL;
         j.direct[k] = (uint8_t)ok;
         rows_direct &= ok | (o->constant & !o->output);
+        j.constant |= (unsigned)(o->constant & !o->output) << k;
         j.all_direct &= ok;
     }
     if (plan->ndim > 1 && (plan->shape[last] < SHORT_ROW ||
@@ -651,6 +653,7 @@ double ops_pointwise(const ops_pointwise_op *op, ops_tensor *const *in, int reco
             if (count <= BLOCK) {
                 char *p[OPS_MAX_OPERANDS];
                 char *blocks = NULL;
+                unsigned constant = 0;
                 p[0] = out->data;
                 for (int k = 0; k < n; ++k) {
                     p[k + 1] = in[k]->data;
@@ -660,9 +663,10 @@ double ops_pointwise(const ops_pointwise_op *op, ops_tensor *const *in, int reco
                         }
                         p[k + 1] = blocks + (int64_t)k * BLOCK * 8;
                         ops_convert(first->dtype, in[k]->dtype, count, in[k]->data, 0, p[k + 1]);
+                        constant |= 2u << k;
                     }
                 }
-                op->kernels[compute](count, p, s, 0);
+                op->kernels[compute](count, p, s, 0, constant);
                 if (OPS_UNLIKELY(op->checked) && take_refusal()) {
                     drop_new(out, dst);
                     return 0.0;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,11 @@ import pytest
 
 from opsmithc import verify
 from opsmithc.checks.differences import agree, slopes
+from opsmithc.checks.partials import check
 from opsmithc.derive.gradient import gradient
+from opsmithc.errors import Place
 from opsmithc.formula import Node, names, parse
+from opsmithc.intrinsics import table
 from opsmithc.readings.mp import evaluate_mp, finite, mpf
 
 FORMULAS = [
@@ -93,3 +97,17 @@ def _row(values: list[float]) -> Any:
 
 def test_every_partial_of_the_intrinsics() -> None:
     assert verify.check_intrinsics() == []
+
+
+@pytest.mark.parametrize(
+    ("number", "form", "message"),
+    [
+        (2.0, "x * x + x", "y = 2 is wrong at x=0.3: declared 0.39, the function gives 0.09"),
+        (0.5, "sqrt(x)", "y = 0.5 is wrong at x=-inf: declared nan, the function gives inf"),
+    ],
+)
+def test_a_form_at_a_number_is_compared(number: float, form: str, message: str) -> None:
+    row = replace(table()["pow"], at=(("y", number, parse(form)),))
+    compared, errors = check(row, Place("intrinsics.yaml", 1, 1))
+    assert compared > len(table()["pow"].partials)
+    assert [e.message for e in errors] == [f"pow() at {message}"]

@@ -67,3 +67,22 @@ def test_random(derived: Derived) -> None:
         assert np.array_equal(drawn[0], drawn[1])
         if drawn[0].size > 4 and isinstance(op.meaning, Out):
             assert not np.array_equal(drawn[0], drawn[2])
+
+
+@pytest.mark.parametrize("dtype", [opsmith.float64, opsmith.float32])
+@pytest.mark.parametrize("exponent", [1.0, 2.0, 3.0, 0.5, -0.5, -1.0, -2.0])
+def test_power_by_one_number_is_the_power_by_a_tensor_of_it(exponent, dtype):
+    """Blocks with one exponent have loops of their own; the last of ``mixed`` avoids these."""
+    values = [0.0, -0.0, 1.0, -1.0, 1e-30, 1e30, -3.7, 0.1, np.inf, -np.inf, np.nan, 2.0]
+    x = opsmith.tensor(values, dtype=dtype, requires_grad=True)
+    mixed = opsmith.full((12,), exponent, dtype=dtype)
+    mixed[-1] = 7.0
+    y = opsmith.tensor(x.tolist(), dtype=dtype, requires_grad=True)
+    one, other = x**exponent, y**mixed
+    one.sum().backward()
+    other.sum().backward()
+    for a, b in ((one, other), (x.grad, y.grad)):
+        a, b = a.detach().numpy()[:-1], b.detach().numpy()[:-1]
+        np.testing.assert_allclose(a, b, rtol=4 * opsmith.finfo(dtype).eps)
+        number = ~np.isnan(a)
+        np.testing.assert_array_equal(np.signbit(a)[number], np.signbit(b)[number])

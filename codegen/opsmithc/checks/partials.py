@@ -1,4 +1,4 @@
-"""In: a row of intrinsics.yaml. Out: its partials that disagree with differences.
+"""In: a row of intrinsics.yaml. Out: its partials, and forms at numbers, that disagree with it.
 
 Must not know: ops.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
+from math import inf
 from typing import Any
 
 from ..errors import FormulaError, Place, RegistryError
@@ -47,9 +48,31 @@ def check(row: Intrinsic, place: Place) -> tuple[int, list[RegistryError]]:
                         f"declared {show(got, near.middle)}, "
                         f"the function gives {show(near.middle, got)}",
                     )  # fmt: skip
+        compared += _forms(row, fn, place, errors)
     except FormulaError as e:
         return compared, [RegistryError(place, f"{row.name}() cannot be verified: {e.message}")]
     return compared, list(errors.values())
+
+
+def _forms(
+    row: Intrinsic, fn: Callable[..., Any], place: Place, errors: dict[str, RegistryError]
+) -> int:
+    """Compare what the function is said to be ``at`` numbers with the function."""
+    compared = 0
+    for name, number, form in row.at:
+        rest = [a for a in row.args if a != name]
+        for values in product((*POINTS, inf, -inf), repeat=len(rest)):
+            env = {a: mpf(v) for a, v in zip(rest, values, strict=True)} | {name: mpf(number)}
+            out = fn(*(env[a] for a in row.args))
+            got = evaluate_mp(form, env)
+            compared += 1
+            if f"{name} {number}" not in errors and not agree(got, out):
+                at = ", ".join(f"{a}={v!r}" for a, v in zip(rest, values, strict=True))
+                errors[f"{name} {number}"] = RegistryError(
+                    place, f"{row.name}() at {name} = {number:g} is wrong at {at}: "
+                    f"declared {show(got, out)}, the function gives {show(out, got)}",
+                )  # fmt: skip
+    return compared
 
 
 def _along(fn: Callable[..., Any], xs: list[Any], k: int) -> Callable[[Any], Any]:

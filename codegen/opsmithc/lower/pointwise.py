@@ -27,6 +27,7 @@ from ..ir import BOOL, COMMON, LONG, STATUS, Arg, Check, PointwiseKernel, check,
 from ..opdef import OpDef, Out
 from ..pytext.raw import RawOps
 from .family import Family
+from .special import specials
 
 if TYPE_CHECKING:
     from ..centry import Entry
@@ -46,7 +47,7 @@ CHEAP = frozenset(
 RESERVED = frozenset(
     "n k p s start int float double long short char auto break case const continue default do else "
     "enum extern for goto if inline register restrict return signed sizeof static struct switch "
-    "typedef union unsigned void volatile while seed offset ok".split()
+    "typedef union unsigned void volatile while seed offset ok constant".split()
 )
 
 
@@ -56,6 +57,14 @@ class Loop:
 
     guard: str
     lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Special:
+    """Loops for blocks where an operand is one number: how such a block is told."""
+
+    guard: str
+    loops: tuple[Loop, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,7 @@ class KernelText:
     symbol: str
     declarations: tuple[str, ...]
     checks: tuple[CheckText, ...]
+    special: tuple[Special, ...]  # instead of the rest, where an operand is one number
     joint: Loop | None  # all outputs at once, what they share computed once
     loops: tuple[Loop, ...]
 
@@ -316,6 +326,9 @@ def kernel_text(kernel: PointwiseKernel, guarded: bool) -> KernelText:
         declarations.append("(void)start;")
     if not used_scalars:
         declarations.append("(void)s;")
+    found = specials(kernel, CHEAP) if dtype.kind == "float" else []
+    if not found:
+        declarations.append("(void)constant;")
     printer = Printer(kernel.compute, env)
 
     def loads(value: Node) -> list[str]:
@@ -333,17 +346,28 @@ def kernel_text(kernel: PointwiseKernel, guarded: bool) -> KernelText:
         )
         for c in kernel.checks
     ]  # fmt: skip
-    every: dict[str, None] = {}
-    stores: list[str] = []
-    loops: list[Loop] = []
-    for out, value in zip(kernel.outputs, kernel.values, strict=True):
-        lines = loads(value)
-        every |= dict.fromkeys(lines)
-        stores.append(f"p_{out.name}[k] = {_unwrapped(printer.value(value, out.cls))};")
-        guard = f"p_{out.name} != NULL" if guarded else ""
-        loops.append(Loop(guard, (*lines, stores[-1])))
-    joint = None
+
+    def loops_of(values: Sequence[Node]) -> list[Loop]:
+        return [
+            Loop(
+                f"p_{out.name} != NULL" if guarded else "",
+                (*loads(value), f"p_{out.name}[k] = {_unwrapped(printer.value(value, out.cls))};"),
+            )
+            for out, value in zip(kernel.outputs, values, strict=True)
+        ]
+
+    special = [
+        Special(
+            f"{constant(kernel, each.name)} && "
+            f"p_{each.name}[0] == {printer.value(Num(each.value), COMMON)}",
+            tuple(loops_of(each.values)),
+        )
+        for each in found
+    ]
+    loops, joint = loops_of(kernel.values), None
     if _share(kernel.values):
+        every = dict.fromkeys(line for loop in loops for line in loop.lines[:-1])
+        stores = [loop.lines[-1] for loop in loops]
         at_once = Loop(" && ".join(loop.guard for loop in loops if guarded), (*every, *stores))
         if guarded:
             joint = at_once
@@ -351,8 +375,14 @@ def kernel_text(kernel: PointwiseKernel, guarded: bool) -> KernelText:
             loops = [at_once]
     return KernelText(
         f"{kernel.op}: {kernel.title}", kernel.symbol, tuple(declarations), tuple(checks),
-        joint, tuple(loops),
+        tuple(special), joint, tuple(loops),
     )  # fmt: skip
+
+
+def constant(kernel: PointwiseKernel, name: str) -> str:
+    """Is the operand one number throughout the call? As C."""
+    place = [a.name for a in (*kernel.outputs, *kernel.inputs)].index(name)
+    return f"(constant >> {place} & 1)"
 
 
 def _share(values: Sequence[Node]) -> bool:

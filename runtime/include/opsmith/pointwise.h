@@ -5,9 +5,11 @@
 #include "opsmith/abi.h"
 
 /* p[0..outputs) are outputs (null: not wanted), then inputs; all contiguous, n elements each,
- * element types as the descriptor says. `start` is the logical index of the first element. An
- * output may be the very same memory as an input. */
-typedef void (*ops_pointwise_kernel)(int64_t n, char *const *p, const ops_scalar *s, int64_t start);
+ * element types as the descriptor says. `start` is the logical index of the first element. Bit k
+ * of `constant`: p[k] is one number throughout the call, all its blocks. An output may be the very
+ * same memory as an input. */
+typedef void (*ops_pointwise_kernel)(int64_t n, char *const *p, const ops_scalar *s, int64_t start,
+                                     unsigned constant);
 
 enum ops_rule { /* how the result dtype follows from the common dtype of the arguments */
     OPS_RULE_COMMON,
