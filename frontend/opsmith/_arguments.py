@@ -183,10 +183,11 @@ def _convert(
         if isinstance(v, Tensor) and v.ndim == 1:
             return tuple(v.tolist()), True
         if isinstance(v, (list, tuple)) or hasattr(v, "__iter__"):
-            try:
-                items = tuple(x if type(x) is int else x.__index__() for x in v)
-            except (AttributeError, TypeError):
-                raise TypeError(fail) from None
+            for k, x in enumerate(v):
+                if not hasattr(x, "__index__"):
+                    found = f"but element {k} is {_kind(x)}: {x!r}"
+                    raise TypeError(f"{fail.rpartition(', not ')[0]}, {found}")
+            items = tuple(x if type(x) is int else x.__index__() for x in v)
             return items, items != v or type(v) is not tuple
         if hasattr(v, "__index__"):
             return v.__index__(), type(v) is not int

@@ -196,3 +196,14 @@ def test_a_missing_argument_is_named():
         opsmith.addmm()
     with pytest.raises(TypeError, match=r"softmax\(\) missing 1 required .*'dim'"):
         TWO.softmax()
+
+
+@pytest.mark.parametrize("sizes", [(2, "a"), ("a", 2), (1, 2, 1.0), (2.0, 2)])
+def test_names_the_element_that_is_no_int(sizes):
+    k, found = next((k, v) for k, v in enumerate(sizes) if type(v) is not int)
+    element = f"element {k} is {type(found).__name__}: {found!r}"
+    message = f"'shape' .*must be tuple of ints, but {element}"
+    with pytest.raises(TypeError, match=message):
+        TWO.reshape(*sizes)
+    with pytest.raises(TypeError, match=message):
+        TWO.reshape(list(sizes))

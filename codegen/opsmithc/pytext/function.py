@@ -109,8 +109,26 @@ def _varargs(op: OpDef, body: list[str]) -> list[str]:
         f"            {name} = sizes[0]",
         f"    elif {name} is None:",
         f"        {name} = ()",
-        *body,
+        *(line for text in body for line in _spread(text, encode(sizes).py, name)),
     ]
+
+
+def _spread(text: str, encoded: str, name: str) -> list[str]:
+    """A call of C whose list was given as two to four numbers takes them as they are."""
+    listed = encoded.replace("{x}", name)
+    if listed not in text or encoded != "*ints({x})":
+        return [text]
+    pad = text[: len(text) - len(text.lstrip())]
+    lines = [f"{pad}count = len(sizes)"]
+    for count, word in ((2, "if"), (3, "elif"), (4, "elif")):
+        values = "abcd"[:count]
+        numbers = ", ".join([str(count), *values, *"0" * (4 - count)])
+        lines += [
+            f"{pad}{word} count == {count}:",
+            f"{pad}    {', '.join(values)} = sizes",
+            f"    {text.replace(listed, numbers)}",
+        ]
+    return [*lines, f"{pad}else:", f"    {text}"]
 
 
 def assigning(op: OpDef) -> list[str]:
