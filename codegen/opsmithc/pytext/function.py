@@ -64,10 +64,8 @@ def function_text(
     else:
         lines += [f"        h = c_{n}({call})"]
     lines += ["    except (AttributeError, TypeError, OverflowError, KeyError):"]
-    lines += [
-        *renaming_late(op, itself(op), passed),
-        f"        return retry({itself(op)}, {passed})",
-    ]
+    late = renaming_late(op, itself(op), passed)
+    lines += [*late, f"        return retry({itself(op)}, {passed})"]
     if out:
         lines += [f"    if out is not None and h: return write_out(out, h, {n!r})"]
     rec = record if derived.gradients else None
@@ -78,7 +76,7 @@ def function_text(
     lines += result_lines(op, derived, rec, "", 4, False, (), view)
     lines += [f"    return failed({itself(op)}, {passed})", ""]
     if "varargs" in op.variants:
-        lines += _varargs(op, lines[start:])
+        lines += _varargs(op, [line for line in lines[start:] if line not in late])
     if "inplace" in op.variants:
         lines += assigning(op)
     return lines

@@ -8,13 +8,9 @@ from __future__ import annotations
 from ..opdef import OpDef, Out
 from ..schema import Param
 
-# What NumPy and the array API standard call a parameter, which PyTorch accepts everywhere.
-OTHER_NAMES = {
-    "dim": ("axis",),
-    "keepdim": ("keepdims",),
-    "other": ("x2",),
-    "input": ("x", "a", "x1"),
-}
+# What NumPy calls a parameter, which PyTorch accepts everywhere. It also takes x, a, x1 and x2 for
+# `input` and `other`, which no program was seen to use: signatures stay readable without.
+OTHER_NAMES = {"dim": ("axis",), "keepdim": ("keepdims",)}
 
 
 def signature(op: OpDef, out: bool = True) -> str:
