@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from math import e, inf, nan, pi
 
-from . import _boundary, _core, _create, _dtypes
+from . import _core, _create, _dtypes
 from ._core import Tensor
 from ._create import (
     as_tensor,
@@ -91,12 +91,25 @@ from .autograd.grad_mode import (
 newaxis = None
 
 _LAZY = (
-    "autograd", "compose", "cuda", "linalg", "nn", "ops", "optim", "overrides", "safetensors",
-    "serialization", "testing", "utils",
+    "__config__", "accelerator", "autograd", "backends", "compiler", "compose", "cpu", "cuda",
+    "distributed", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "ops", "optim",
+    "overrides", "random", "safetensors", "serialization", "testing", "types", "utils", "version",
+    "xpu",
 )  # fmt: skip
 _LATE = {  # functions of modules that load on first touch
     "set_printoptions": "_print", "save": "serialization", "load": "serialization",
     "finfo": "_numeric", "iinfo": "_numeric", "broadcast_shapes": "compose.grids",
+    **dict.fromkeys((
+        "are_deterministic_algorithms_enabled", "compile", "get_deterministic_debug_mode",
+        "get_device_module", "get_float32_matmul_precision", "get_num_interop_threads",
+        "get_num_threads", "is_deterministic_algorithms_warn_only_enabled",
+        "is_warn_always_enabled", "set_deterministic_debug_mode", "set_float32_matmul_precision",
+        "set_flush_denormal", "set_num_interop_threads", "set_num_threads", "set_warn_always",
+        "typename", "use_deterministic_algorithms",
+    ), "_settings"),
+    "is_anomaly_enabled": "autograd.anomaly", "set_anomaly_enabled": "autograd.anomaly",
+    "is_anomaly_check_nan_enabled": "autograd.anomaly",
+    "is_inference_mode_enabled": "autograd.grad_mode",
 }  # fmt: skip
 
 
@@ -149,18 +162,6 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:  # noqa: F811
 def is_storage(obj: Any) -> bool:
     """Storages are not objects here."""
     return False
-
-
-def get_num_threads() -> int:
-    """Threads a kernel may use."""
-    return _boundary.lib.ops_num_threads_now()
-
-
-def set_num_threads(n: int) -> None:
-    """Choose how many threads a kernel may use."""
-    if n < 1:
-        raise RuntimeError("set_num_threads expects a positive integer")
-    _boundary.lib.ops_set_threads(n)
 
 
 def result_type(a: Any, b: Any) -> dtype:

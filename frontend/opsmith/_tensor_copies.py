@@ -261,3 +261,23 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 def zero_(self: Tensor) -> Tensor:
     """Overwrite with zeros."""
     return self.fill_(0)
+
+
+# Shared memory -----------------------------------------------------------------------------------
+
+
+@_method
+def share_memory_(self: Tensor) -> Tensor:
+    """Move the elements to memory that other processes can map; returns the tensor."""
+    from .multiprocessing import reductions
+
+    reductions.share(self)
+    return self
+
+
+@_method
+def is_shared(self: Tensor) -> bool:
+    """Can other processes map the elements?"""
+    from .multiprocessing import reductions
+
+    return reductions.is_shared(self)

@@ -115,6 +115,11 @@ def is_anomaly_check_nan_enabled() -> bool:
     return _state["nan"]
 
 
+def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
+    """Switch anomaly mode on or off."""
+    _switch(bool(mode), bool(check_nan))
+
+
 class set_detect_anomaly:
     """Switch anomaly mode at once; as a context manager, until the block ends."""
 
@@ -147,5 +152,6 @@ __all__ = [
     "detect_anomaly",
     "is_anomaly_check_nan_enabled",
     "is_anomaly_enabled",
+    "set_anomaly_enabled",
     "set_detect_anomaly",
 ]

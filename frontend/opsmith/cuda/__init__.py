@@ -7,7 +7,6 @@ there is none.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 from functools import cache
 
@@ -16,7 +15,6 @@ from .._boundary import ffi as _ffi
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
 
@@ -153,6 +151,41 @@ def _index(device: Any) -> int:
     return Device(device).index or 0
 
 
+default_generators: tuple[Any, ...] = ()
+has_half, has_magma = True, False
+_MODULES = ("memory", "nvtx", "random")
+_LATE = {
+    **dict.fromkeys((
+        "CUDAGraph", "Event", "can_device_access_peer", "device", "device_of", "get_arch_list",
+        "get_device_properties", "get_gencode_flags", "get_sync_debug_mode", "graph",
+        "is_bf16_supported", "is_current_stream_capturing", "is_tf32_supported",
+        "set_sync_debug_mode",
+    ), "_devices"),
+    **dict.fromkeys((
+        "caching_allocator_alloc", "caching_allocator_delete", "get_allocator_backend",
+        "ipc_collect", "max_memory_cached", "max_memory_reserved", "memory_cached",
+        "memory_snapshot", "memory_stats", "memory_summary", "reset_accumulated_memory_stats",
+        "reset_max_memory_allocated", "reset_max_memory_cached", "set_per_process_memory_fraction",
+    ), "memory"),
+    **dict.fromkeys((
+        "get_rng_state", "get_rng_state_all", "initial_seed", "manual_seed", "manual_seed_all",
+        "seed", "seed_all", "set_rng_state", "set_rng_state_all",
+    ), "random"),
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"opsmith.cuda.{name}")
+    if name in _LATE:
+        return getattr(importlib.import_module(f"opsmith.cuda.{_LATE[name]}"), name)
+    raise AttributeError(f"module 'opsmith.cuda' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, *_LATE})
+
+
 class Stream:
     """A queue of GPU work, not ordered with others; ``with stream(s):`` makes it current."""
 
@@ -203,23 +236,31 @@ def set_stream(stream: Stream) -> None:
     require().ops_cuda_stream_set(stream.cuda_stream)
 
 
-@contextlib.contextmanager
-def stream(stream: Stream | None) -> Iterator[None]:
+class StreamContext:
+    """A block whose work is queued on a stream; None changes nothing."""
+
+    def __init__(self, stream: Stream | None) -> None:
+        self.stream = stream
+
+    def __enter__(self) -> None:
+        if self.stream is not None:
+            self._before = current_stream()
+            set_stream(self.stream)
+
+    def __exit__(self, *exc: object) -> None:
+        if self.stream is not None:
+            set_stream(self._before)
+
+
+def stream(stream: Stream | None) -> StreamContext:
     """Queue on this stream inside the block."""
-    if stream is None:
-        yield
-        return
-    before = current_stream()
-    set_stream(stream)
-    try:
-        yield
-    finally:
-        set_stream(before)
+    return StreamContext(stream)
 
 
 __all__ = [
-    "Stream", "current_device", "current_stream", "default_stream", "device_count", "empty_cache",
+    "Stream", "StreamContext", "current_device", "current_stream", "default_stream",
+    "device_count", "empty_cache",
     "get_device_capability", "get_device_name", "init", "is_available", "is_initialized",
     "max_memory_allocated", "mem_get_info", "memory_allocated", "memory_reserved", "require",
-    "reset_peak_memory_stats", "set_device", "set_stream", "stream", "synchronize",
+    "reset_peak_memory_stats", "set_device", "set_stream", "stream", "synchronize", *_LATE,
 ]  # fmt: skip

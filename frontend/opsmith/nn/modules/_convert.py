@@ -137,6 +137,12 @@ class Convert:
         """Move to `device` without copying: the values are left uninitialised."""
         return self._apply(lambda tensor: opsmith.empty_like(tensor, device=device), recurse)
 
+    def share_memory(self) -> Any:
+        """Move parameters and buffers to memory that other processes can map."""
+        for tensor in (*self.parameters(), *self.buffers()):
+            tensor.share_memory_()
+        return self
+
     def train(self, mode: bool = True) -> Any:
         """Set training mode on this module and all below it (dropout and batch norm read it)."""
         if not isinstance(mode, bool):

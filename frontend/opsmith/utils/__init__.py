@@ -1,0 +1,29 @@
+"""Helpers around tensors; each module loads on first touch."""
+
+from __future__ import annotations
+
+import importlib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_LAZY = ("collect_env", "data", "hooks")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return importlib.import_module(f"opsmith.utils.{name}")
+    raise AttributeError(f"module 'opsmith.utils' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
+
+
+def set_module(obj: Any, mod: str) -> None:
+    """Say that an object belongs to a module."""
+    obj.__module__ = mod
+
+
+__all__ = [*_LAZY, "set_module"]
