@@ -13,15 +13,9 @@ from opsmithc.readings import index as reading
 from opsmithc.schema import Param
 
 
-def registry_text():
-    """The registry, or the part of it that waits to be merged."""
-    waiting = paths.PACKAGE / "_wip" / "index.yaml"
-    return (waiting if waiting.exists() else paths.OPS_YAML).read_text(encoding="utf-8")
-
-
 def load_index_ops():
     """The entries in index notation alone: bodies call ops of other families."""
-    entries = re.split(r"(?m)^(?=- op: )", registry_text())
+    entries = re.split(r"(?m)^(?=- op: )", paths.OPS_YAML.read_text(encoding="utf-8"))
     kept = [e for e in entries if re.search(r"(?m)^  index: ", e)]
     return {op.name: op for op in registry.parse("".join(kept), "ops.yaml")}
 

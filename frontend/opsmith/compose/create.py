@@ -15,4 +15,14 @@ def float_power(input: Any, exponent: Any) -> Tensor:
     return f.pow(as_operand(input).to(float64), as_operand(exponent).to(float64))
 
 
-__all__ = ["empty_like", "float_power", "full_like", "ones_like", "zeros_like"]
+
+
+def underived(input: Tensor) -> Tensor:
+    """The gradient of a gradient of a gradient of an index formula that is not linear."""
+    raise RuntimeError(
+        "a derivative of the fourth order: index formulas that are not linear in their operands "
+        "have derivatives up to the third"
+    )
+
+
+__all__ = ["empty_like", "float_power", "full_like", "ones_like", "underived", "zeros_like"]

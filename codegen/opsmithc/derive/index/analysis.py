@@ -115,12 +115,12 @@ class _Analysis:
                     raise FormulaError(
                         f"'{fm.unparse(item)}' needs {len(axes[name])} subscripts", item.col
                     )
-        sizes: dict[str, Node] = {}
+        sizes = self._same(axes, (target, *roots))
         taken = self.params | set(self.let) | {a.name for v in axes.values() for a in v}
         out = list(axes[OUT])
         for d, (axis, i) in enumerate(zip(out, target.index, strict=True)):
             if axis.name and (axis.name not in self.let):
-                continue
+                continue  # a shape has it, or it is one of `sizes` already
             name = i.id.upper() if isinstance(i, Name) else f"S{d}"
             while name in taken:
                 name += "_"
@@ -129,6 +129,20 @@ class _Analysis:
             out[d] = replace(axis, size=Name(name))
         axes[OUT] = tuple(out)
         return axes, sizes
+
+    def _same(
+        self, axes: dict[str, tuple[Axis, ...]], roots: tuple[Node, ...]
+    ) -> dict[str, Node]:
+        """Sizes that no shape binds, since their loops run over axes that have another name."""
+        bound = {a.name for name, found in axes.items() if name != OUT for a in found}
+        sizes: dict[str, Node] = {}
+        for root in roots:
+            for item in _items(root, self.tensors):
+                for axis, i in zip(axes[item.base.id], item.index, strict=True):  # type: ignore[union-attr]
+                    if isinstance(i, Name) and i.id.upper() not in bound | self.params:
+                        sizes.setdefault(i.id.upper(), axis.size)
+        used = {a.name for a in axes[OUT]}
+        return {name: size for name, size in sizes.items() if name in used}
 
     def _bare(self, i: Node, tensor: str) -> Name:
         if not isinstance(i, Name):

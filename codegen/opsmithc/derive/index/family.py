@@ -19,7 +19,7 @@ from .adjoint import ARG_FOLDS, adjoint, adjoint_start, inherited, partial_of, p
 from .analysis import analyse
 from .program import ACC, GRAD, SIZE, Program, Read, differentiable
 
-DEPTH = 2  # adjoints of adjoints of a formula that is not linear in its reads: double backward
+DEPTH = 2  # adjoints of adjoints of a formula that is not linear in its reads: triple backward
 
 
 def adjoint_ops(op: OpDef) -> tuple[OpDef, ...]:
@@ -73,7 +73,7 @@ def _family(op: OpDef, depth: int = DEPTH) -> _Family:
         grads = _adjoint_gradients(program, adjoints, a, family, depth)
         place = op.place
         formulas = {k: Formula(fm.unparse(n), n, place) for k, n in grads.items()}
-        family.hidden[a.op.name] = replace(a.op, grad={**formulas})
+        family.hidden[a.op.name] = replace(a.op, grad=formulas)
     return family
 
 
@@ -126,18 +126,17 @@ def _adjoint_gradients(
 
 def _multilinear(program: Program, read: Read) -> bool:
     """Is the term a product in which every differentiable read occurs once?"""
-    if program.picked is not None or program.fold in ARG_FOLDS:
-        return True  # linear in what is selected; the selection itself has no derivative
+    term = program.term if program.picked is None else program.picked
     floats = [r for r in program.reads if not program.integral(r.tensor)]
     if len({r.tensor for r in floats}) != len(floats):
         return False
     if read.name in fm.names(program.finish):
         return True
     for r in floats:
-        if r.name not in fm.names(program.term):
-            continue
-        part = gradient(plain(program.term, r), [r.name])[r.name]
-        at_zero = simplify(fm.substitute(plain(program.term, r), {r.name: ZERO}))
+        if r.name not in fm.names(term):
+            continue  # a place is selected by it, which has no derivative
+        part = gradient(plain(term, r), [r.name])[r.name]
+        at_zero = simplify(fm.substitute(plain(term, r), {r.name: ZERO}))
         if r.name in fm.names(part) or not is_num(at_zero, 0):
             return False
     return True
@@ -168,7 +167,7 @@ def _transposed(a: OpDef, family: _Family) -> Node:
 def _general_gradients(a: OpDef, family: _Family, depth: int) -> dict[str, Node]:
     """Gradients of an adjoint that is not linear in its reads: derived in turn, to a depth."""
     if depth == 0:
-        return {}
+        return {t: Call("underived", (Name("g"),)) for t in differentiable(a)}
     inner = _family(a, depth - 1)
     family.hidden |= inner.hidden
     return inner.gradients

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from ...derive.index import OUT, SIZE, Program, is_adjoint
 from ...errors import FormulaError
+from ...formula import Node, calls
+from ...intrinsics import table
 from ...ir import key
 from .arguments import Arguments, c_params, with_unpack
 from .ints import Ints
@@ -31,6 +33,7 @@ class IndexFile:
     key: str  # how other backends find their form of it
     formula: str
     structure: str  # what the formula was recognised as
+    math: bool  # does it call functions of intrinsics.yaml?
     fields: tuple[str, ...]  # declarations in the struct of arguments
     kernels: tuple[Kernel, ...]  # those of table and tuned
     table: tuple[str, ...]
@@ -83,6 +86,7 @@ def file_of(kernels: Kernels) -> IndexFile:
         key=key(op.name, [every, body, more, checks, ndim, shape]),
         formula=op.meaning.formula.text,  # type: ignore[union-attr]
         structure=kernels.structure(),
+        math=any(fn in table() for f in formulas(p) for fn in calls(f)),
         fields=tuple(arguments.fields),
         kernels=tuple(with_unpack(k, arguments.unpack) for k in every),
         table=kernels.table(written.kernels), tuned=kernels.table(written.tuned),
@@ -95,6 +99,11 @@ def file_of(kernels: Kernels) -> IndexFile:
         assign=tuple(arguments.assign), rows=written.rows, work=effort,
         inplace=bool(p.start) and not is_adjoint(op),
     )  # fmt: skip
+
+
+def formulas(p: Program) -> tuple[Node, ...]:
+    """What the loops compute with elements."""
+    return tuple(f for f in (p.term, p.picked, p.finish) if f is not None)
 
 
 def refuse_reserved(p: Program) -> None:
