@@ -370,6 +370,16 @@ static int element_dtype(int cls, int compute)
                                      : ops_compute_storage[compute];
 }
 
+/* Drop those there are, but for the one that is the caller's. */
+static void drop(ops_tensor *const *t, int n, const ops_tensor *keep)
+{
+    for (int k = 0; k < n; ++k) {
+        if (t[k] != NULL && t[k] != keep) {
+            ops_tensor_drop(t[k]);
+        }
+    }
+}
+
 /* Refuse an input that surely shares some elements with the output in another order; a dense copy of
  * one that may. */
 static int separate(ops_tensor **in, int n, const ops_tensor *dst, ops_tensor **copies)
@@ -379,14 +389,17 @@ static int separate(ops_tensor **in, int n, const ops_tensor *dst, ops_tensor **
         int overlap = in[k]->flags & (OPS_NUMBER | OPS_NONE) ? 0 : ops_tensors_overlap(in[k], dst);
         if (overlap == OPS_OVERLAP) {
             ops_refuse_overlap();
+            drop(copies, made, NULL);
             return -1;
         }
         if (overlap) {
             ops_tensor *copy = ops_tensor_new(in[k]->dtype, in[k]->device, in[k]->ndim, in[k]->shape);
+            copies[made++] = copy;
             if (copy == NULL || !ops_tensor_copy(copy, in[k])) {
+                drop(copies, made, NULL);
                 return -1;
             }
-            copies[made++] = in[k] = copy;
+            in[k] = copy;
         }
     }
     return made;
@@ -477,6 +490,44 @@ static int check_devices(const char *name, ops_tensor *const *in, int n, int *de
     return 1;
 }
 
+/* The outputs of the plan's shape, `dst` the first of them if it is given; those that could not be
+ * had are null, and the answer is 0. */
+static int new_outputs(const ops_pointwise_op *op, int device, int compute, int result,
+                       const ops_plan *plan, const uint8_t *order, ops_tensor *dst, ops_tensor **out)
+{
+    int ok = 1;
+    for (int k = 0; k < op->outputs; ++k) {
+        int cls = op->output_class[k];
+        int dtype = cls == OPS_OPERAND_COMMON ? result : element_dtype(cls, compute);
+        out[k] = dst != NULL && k == 0 ? dst
+                 : ok ? ops_tensor_new_ordered(dtype, device, plan->ndim, plan->shape, order)
+                      : NULL;
+        ok &= out[k] != NULL;
+    }
+    return ok;
+}
+
+/* Compute the outputs from the operands that the plan has; 0 where the kernel refuses. */
+static int fill(const ops_pointwise_op *op, int device, int compute, const ops_plan *plan,
+                const uint8_t *order, ops_tensor *const *out, const ops_scalar *s)
+{
+    ops_plan full = {.ndim = plan->ndim, .numel = out[0]->numel}; /* outputs come first */
+    if (full.numel == 0 || !ops_devices[device]->has_memory) {
+        return 1;
+    }
+    memcpy(full.shape, plan->shape, sizeof(int64_t) * (size_t)plan->ndim);
+    for (int k = 0; k < op->outputs; ++k) {
+        int cls = op->output_class[k];
+        ops_plan_add(&full, out[k],
+                     cls == OPS_OPERAND_COMMON && op->rule == OPS_RULE_BOOL
+                         ? OPS_BOOL : element_dtype(cls, compute), 1);
+    }
+    memcpy(&full.op[op->outputs], plan->op, sizeof(ops_operand_plan) * (size_t)op->inputs);
+    full.operands = op->outputs + op->inputs;
+    ops_plan_collapse(&full, order);
+    return launch(device, op, compute, &full, s);
+}
+
 static double general(const ops_pointwise_op *op, ops_tensor *const *inputs, int record,
                       const ops_scalar *s, ops_tensor *dst, int inplace, double stamp)
 {
@@ -536,41 +587,12 @@ static double general(const ops_pointwise_op *op, ops_tensor *const *inputs, int
         ops_plan_order(&plan, order);
     }
     ops_tensor *out[OPS_MAX_OPERANDS];
-    for (int k = 0; k < op->outputs; ++k) {
-        int cls = op->output_class[k];
-        int dtype = cls == OPS_OPERAND_COMMON ? result : element_dtype(cls, compute);
-        out[k] = dst != NULL && k == 0
-                     ? dst
-                     : ops_tensor_new_ordered(dtype, device, plan.ndim, plan.shape, order);
-        if (out[k] == NULL) {
-            return 0.0;
-        }
-    }
-    plan.numel = out[0]->numel;
-    if (plan.numel > 0 && ops_devices[device]->has_memory) {
-        /* Outputs come first in the kernel's operands. */
-        ops_plan full = {.ndim = plan.ndim, .numel = plan.numel};
-        memcpy(full.shape, plan.shape, sizeof(int64_t) * (size_t)plan.ndim);
-        for (int k = 0; k < op->outputs; ++k) {
-            int cls = op->output_class[k];
-            ops_plan_add(&full, out[k],
-                         cls == OPS_OPERAND_COMMON && op->rule == OPS_RULE_BOOL
-                             ? OPS_BOOL : element_dtype(cls, compute), 1);
-        }
-        memcpy(&full.op[op->outputs], plan.op, sizeof(ops_operand_plan) * (size_t)n);
-        full.operands = op->outputs + n;
-        ops_plan_collapse(&full, order);
-        if (OPS_UNLIKELY(!launch(device, op, compute, &full, s))) {
-            for (int k = 0; k < op->outputs; ++k) {
-                if (out[k] != dst) {
-                    ops_tensor_drop(out[k]);
-                }
-            }
-            return 0.0;
-        }
-    }
-    for (int k = 0; k < made; ++k) {
-        ops_tensor_drop(copies[k]);
+    int ok = new_outputs(op, device, compute, result, &plan, order, dst, out) &&
+             fill(op, device, compute, &plan, order, out, s);
+    drop(copies, made, NULL);
+    if (OPS_UNLIKELY(!ok)) {
+        drop(out, op->outputs, dst);
+        return 0.0;
     }
     if (dst != NULL) {
         ops_tensor_written(dst, stamp);
@@ -764,6 +786,7 @@ double ops_pointwise_backward(const ops_pointwise_op *op, ops_tensor *const *inp
                          ? ops_tensor_hold(g)
                          : ops_tensor_new_ordered(g->dtype, g->device, plan.ndim, plan.shape, order);
             if (out[k] == NULL) {
+                drop(out, k, NULL);
                 return 0.0;
             }
         }
@@ -782,6 +805,7 @@ double ops_pointwise_backward(const ops_pointwise_op *op, ops_tensor *const *inp
     if (plan.numel > 0 && ops_devices[g->device]->has_memory) {
         ops_plan_collapse(&plan, order);
         if (OPS_UNLIKELY(!launch(g->device, op, compute, &plan, s))) {
+            drop(out, op->outputs, NULL);
             return 0.0;
         }
     }

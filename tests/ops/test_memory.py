@@ -139,3 +139,28 @@ def test_no_difference() -> None:
     y = opsmith.diff(x, n=0)
     y[0] = 5
     assert x.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_refused_call_leaves_nothing() -> None:
+    """The result and the copies of operands that overlap it, where a kernel or a check refuses."""
+    a = opsmith.arange(1, 65).reshape(8, 8)
+    zeros, wide = opsmith.zeros(8, 1, dtype=opsmith.int64), opsmith.arange(1, 9)
+    memory = opsmith.arange(1, 33)
+    even, thirds = memory[::2][:8], memory[::3][:8]  # in part the same elements: a copy is made
+
+    def refused() -> None:
+        for call in (
+            lambda: a.t() // zeros,  # the kernel, into a new tensor
+            lambda: even.floor_divide_(thirds * 0),
+            lambda: opsmith.floor_divide(thirds, zeros[:, 0], out=even),  # after a copy
+            lambda: memory[1:9].add_(memory[:8]),  # surely overlaps
+            lambda: wide.add_(a),  # does not broadcast
+        ):
+            with pytest.raises(RuntimeError):
+                call()
+
+    refused()
+    tensors, size = lib.ops_live_tensors(), lib.ops_live_bytes()
+    for _ in range(20):
+        refused()
+    assert (lib.ops_live_tensors(), lib.ops_live_bytes()) == (tensors, size)
