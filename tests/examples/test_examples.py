@@ -86,14 +86,55 @@ def test_gan(tmp_path):
     assert picture.read_bytes().startswith(PNG)
 
 
-def test_add_an_op():
-    """An op from text: its gradient is printed, checked and trained through."""
-    printed = run("examples/add_an_op.py", "--steps", 100)
+def test_burgers(tmp_path):
+    """Second derivatives of a network lead it to the exact solution, and the picture is one."""
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "new" / "burgers.png"
+    small = ("--steps", 1000, "--points", 256, "--viscosity", 0.1, "--out", picture)
+    printed = run("examples/burgers.py", *small)
+    before, after = map(float, re.search(r"solution ([\d.]+)% -> ([\d.]+)%", printed).groups())
+    assert before > 20
+    assert after < 5
+    assert picture.read_bytes().startswith(PNG)
+
+
+def test_maml(tmp_path):
+    """One step on ten points helps weights that were trained for it, and those more than others."""
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "new" / "maml.png"
+    printed = run("examples/maml.py", "--steps", 1000, "--out", picture)
+    (before, after), (_, other) = (
+        (float(first), float(last))
+        for first, last in re.findall(r"^  .*: ([\d.]+) -> ([\d.]+)$", printed, re.M)
+    )
+    assert after < 0.6 * before
+    assert after < 0.7 * other
+    assert picture.read_bytes().startswith(PNG)
+
+
+def test_cartpole(tmp_path):
+    """The pole stands several times as long after thirty updates, and the picture is one."""
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "new" / "cartpole.png"
+    printed = run("examples/cartpole.py", "--updates", 30, "--out", picture)
+    first, last = map(float, re.search(r"upright (\d+) -> (\d+) of 500", printed).groups())
+    assert first < 50
+    assert last > 3 * first
+    assert picture.read_bytes().startswith(PNG)
+
+
+def test_add_an_op(tmp_path):
+    """An op from text: its gradient is printed, drawn, checked and trained through."""
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "new" / "op.png"
+    printed = run("examples/add_an_op.py", "--steps", 100, "--out", picture)
+    assert "/* swoosh: out = input * sigmoid(beta * input) */" in printed
     assert "gradcheck passed" in printed
     first, last = (
         float(loss) for loss in re.search(r"loss ([\d.]+) -> ([\d.]+)", printed).groups()
     )
     assert last < first / 4
+    assert picture.read_bytes().startswith(PNG)
 
 
 def code_blocks(name):
