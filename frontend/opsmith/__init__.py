@@ -91,8 +91,8 @@ from .autograd.grad_mode import (
 newaxis = None
 
 _LAZY = (
-    "__config__", "accelerator", "autograd", "backends", "compiler", "compose", "cpu", "cuda",
-    "distributed", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "ops", "optim",
+    "__config__", "accelerator", "amp", "autograd", "backends", "compiler", "compose", "cpu",
+    "cuda", "distributed", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "ops", "optim",
     "overrides", "random", "safetensors", "serialization", "testing", "types", "utils", "version",
     "xpu",
 )  # fmt: skip
@@ -107,6 +107,15 @@ _LATE = {  # functions of modules that load on first touch
         "set_flush_denormal", "set_num_interop_threads", "set_num_threads", "set_warn_always",
         "typename", "use_deterministic_algorithms",
     ), "_settings"),
+    **dict.fromkeys((
+        "autocast", "autocast_decrement_nesting", "autocast_increment_nesting",
+        "clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_dtype",
+        "get_autocast_gpu_dtype", "is_autocast_cache_enabled", "is_autocast_cpu_enabled",
+        "is_autocast_enabled", "set_autocast_cache_enabled", "set_autocast_cpu_dtype",
+        "set_autocast_cpu_enabled", "set_autocast_dtype", "set_autocast_enabled",
+        "set_autocast_gpu_dtype",
+    ), "amp.autocast_mode"),
+    "GradScaler": "amp.grad_scaler",
     "is_anomaly_enabled": "autograd.anomaly", "set_anomaly_enabled": "autograd.anomaly",
     "is_anomaly_check_nan_enabled": "autograd.anomaly",
     "is_inference_mode_enabled": "autograd.grad_mode",

@@ -235,6 +235,14 @@ def overrides(v: Any) -> bool:
     )
 
 
+def overriding(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Does the class of an argument take function calls over?"""
+    for v in (*args, *kwargs.values()):
+        if v.__class__ is not Tensor and v is not None and _any_overrides((v,)):
+            return True
+    return False
+
+
 def _any_overrides(values: Any) -> bool:
     return any(
         any(overrides(item) for item in v) if isinstance(v, (list, tuple)) else overrides(v)

@@ -58,6 +58,7 @@ from ._handles import (
     unreduce_handle,
     wrap,
 )
+from ._modes import divert, diverts
 from ._recording import (
     _check_saved,
     attach,
@@ -131,7 +132,8 @@ __all__ = [
     "ALWAYS", "DEVICES", "DIMS", "LIMIT", "Leaf", "MISSING", "NAN", "NONE", "NONE_H", "NO_INT",
     "RARE", "SUBCLASS", "Size", "Tensor", "_check_saved", "alias", "as_operand", "assign",
     "attach", "backward_failed", "check_inplace", "check_saved", "compose", "copy_of",
-    "cotangents", "device_code", "dispatch", "drop", "dtype_code", "error_text", "explain",
+    "cotangents", "device_code", "dispatch", "divert", "diverts", "drop", "dtype_code",
+    "error_text", "explain",
     "failed", "freed", "further", "grad_enabled", "has_node", "hold", "hold_saved", "in_place",
     "ints", "is_number", "last_write", "like", "make", "make_view", "named_tuple",
     "need_tensor", "next_output", "no_case", "no_overrides", "number", "one_by_one",

@@ -8,4 +8,5 @@ from __future__ import annotations
 
 from . import _loading
 
+blocks = 0  # entered in any thread: see `_modes`
 globals().update(_loading.stand_ins())

@@ -15,11 +15,13 @@ from threading import local
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
+from ._boundary import AUTOCAST as _AUTOCAST
 from ._boundary import lib
 from ._core import ALWAYS as _ALWAYS
 from ._core import SUBCLASS as _SUBCLASS
 from ._core import Tensor
 from ._core import overrides as _overrides
+from ._modes import count as _count
 
 __all__ = [
     "BaseTorchFunctionMode", "DisableTorchFunction", "DisableTorchFunctionSubclass",
@@ -66,7 +68,7 @@ class DisableTorchFunction(_Diverted):
     """Within the block neither a class nor a mode takes calls over."""
 
     def __init__(self) -> None:
-        super().__init__(0)
+        super().__init__(_AUTOCAST)
 
 
 class TorchFunctionMode:
@@ -83,12 +85,14 @@ class TorchFunctionMode:
 
     def __enter__(self) -> Any:
         """Put this mode innermost."""
+        _count(1)
         _modes.stack.append(self)
         lib.ops_divert(lib.ops_diverted_flags() | _ALWAYS)
         return self
 
     def __exit__(self, *exc: object) -> None:
         """Take it off."""
+        _count(-1)
         _modes.stack.pop()
         if not _modes.stack:
             lib.ops_divert(lib.ops_diverted_flags() & ~_ALWAYS)

@@ -248,3 +248,33 @@ def test_jacobian_and_hessian():
     assert functional.hessian(lambda t: (t**3).sum(), x).tolist() == [[6, 0], [0, 12]]
     jac = functional.jacobian(lambda a, b: (a * b, a + b), (x, x))
     assert jac[0][1].tolist() == [[1, 0], [0, 2]] and jac[1][0].tolist() == [[1, 0], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "expected"),
+    [
+        ((3,), opsmith.float64, [1, 1, 1]),
+        ((2, 3), opsmith.float32, [2, 2, 2]),
+        ((4,), opsmith.float32, r"gradient at index 1 - got \[4\] but expected shape .*\[3\]"),
+        ((1,), opsmith.float32, r"got \[1\] but expected shape compatible with \[3\]"),
+        ((), opsmith.float32, r"got \[\] but expected shape compatible with \[3\]"),
+    ],
+)  # fmt: skip
+def test_gradients_are_fitted_to_their_inputs(shape, dtype, expected):
+    class Given(opsmith.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return None, opsmith.ones(shape, dtype=dtype)
+
+    x, y = (opsmith.ones(3, requires_grad=True) for _ in "xy")
+    out = Given.apply(x, y).sum()
+    if isinstance(expected, str):
+        with pytest.raises(RuntimeError, match=expected):
+            out.backward()
+    else:
+        out.backward()
+        assert y.grad.tolist() == expected and y.grad.dtype == opsmith.float32

@@ -4,6 +4,7 @@ Must not know: kernels. One function text per op and variant; gradients appear t
 tree: on raw handles (``b_op``, may consume its cotangent) and as recorded calls (``r_op``).
 
 signature  how functions are called and documented
+modes      how they ask whether a block changes the call
 tree       formulas on whole tensors as Python expressions
 record     what a node keeps
 backward   ``b_op`` and ``r_op``; ``raw`` writes programs of ops on handles

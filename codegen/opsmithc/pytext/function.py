@@ -10,6 +10,7 @@ from ..derive.op import Derived
 from ..formula import Call, Name, Seq, names
 from ..opdef import Body, Compose, Index, OpDef, Reduce, Reference, Scan, View
 from .backward import backward_texts
+from .modes import modes, writing
 from .raw import RawOps
 from .record import record_of
 from .refusal import refusal
@@ -44,6 +45,7 @@ def function_text(
     out = "out" in op.variants
     passed = arguments(op) + (", out=out" if out else "")
     lines += [f"def {n}({signature(op)}):", *doc(op), *renaming(op, itself(op), passed)]
+    lines += modes(op, itself(op), passed)
     start = len(lines)
     for p in op.schema.params:
         if p.default in {q.name for q in op.schema.params}:
@@ -146,6 +148,7 @@ def body_text(op: OpDef) -> list[str]:
     n = op.name
     passed = arguments(op) + (", out=out" if "out" in op.variants else "")
     lines = [f"def {n}({signature(op)}):", *doc(op), *renaming_first(op, itself(op), passed)]
+    lines += modes(op, itself(op), passed)
     for p in op.schema.params:
         if p.default in {q.name for q in op.schema.params}:
             lines += [f"    if {safe(p.name)} is None: {safe(p.name)} = {safe(p.default)}"]
@@ -208,6 +211,7 @@ def _inplace_body(op: OpDef) -> list[str]:
         f"def {op.name}_({signature(op, out=False)}):",
         f'    """In-place :func:`{op.name}`; returns its first argument."""',
         *renaming_first(op, f"{op.name}_", arguments(op)),
+        *writing(op, f"{op.name}_", arguments(op)),
     ]
     for when, block, _ in op.meaning.cases:
         pad = "    "
@@ -253,7 +257,8 @@ def compose_text(op: OpDef) -> list[str]:
     n = op.name
     out = ", out=out" if "out" in op.variants else ""
     passed = arguments(op) + out
-    body = ["    try:", *(f"    {line}" for line in refusal(op))]
+    body = modes(op, itself(op), passed)
+    body += ["    try:", *(f"    {line}" for line in refusal(op))]
     body += [f"        return compose({module!r}).{function}({passed})"]
     body += [*explained(op, passed), ""]
     again = renaming_first(op, itself(op), passed)

@@ -10,6 +10,7 @@ from ..formula import names
 from ..lower.pointwise import number_params
 from ..opdef import OpDef
 from .backward import backward_texts
+from .modes import modes
 from .record import Record, node_text, record_of
 from .refusal import refusal
 from .result import result_lines
@@ -54,6 +55,7 @@ def pointwise_text(derived: Derived) -> list[str]:
     rec = full if derived.gradients else None
     passed = arguments(op) + (", out=out" if out else "")
     lines += [f"def {n}({signature(op)}):", *doc(op), *renaming(op, itself(op), passed)]
+    lines += modes(op, itself(op), passed)
     if op.dtype.kind == "int_to_float":  # the kernel sees what became a float
         lines += refusal(op)
     lines += ["    try:"]

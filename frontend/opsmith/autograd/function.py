@@ -12,7 +12,8 @@ from typing import Any
 
 from .._boundary import lib
 from .._core import Tensor, _check_saved, alias, check_inplace, grad_enabled, raw, rebase, seq, wrap
-from .._dtypes import DTYPES
+from .._dtypes import DEVICES, DTYPES
+from .._recording import reduce_to
 
 
 class FunctionCtx:
@@ -88,10 +89,13 @@ class _Saved:
 class _Apply:
     """The backward function of one application; its node ends with the context."""
 
-    __slots__ = ("cls", "edges", "op", "outputs", "raw", "shapes", "slots")
+    __slots__ = ("cls", "edges", "given", "op", "outputs", "raw", "shapes", "slots")
 
-    def __init__(self, cls: Any, edges: int, slots: list[int], shapes: list[Any]) -> None:
-        self.cls, self.edges, self.slots, self.shapes = cls, edges, slots, shapes
+    def __init__(
+        self, cls: Any, edges: int, slots: list[int], given: list[Any], shapes: list[Any]
+    ) -> None:
+        self.cls, self.edges, self.slots = cls, edges, slots
+        self.given, self.shapes = given, shapes  # what inputs and outputs look like
         self.outputs = len(shapes)
         self.op = f"{cls.__name__}Backward"
         self.raw = raw(self.recorded)
@@ -123,13 +127,14 @@ class _Apply:
                 f"function {self.op} returned an incorrect number of gradients (expected {wanted}, "
                 f"got {len(out)})"
             )
-        return tuple([self._fit(out[k], node[2 + j]) for j, k in enumerate(self.slots)])
+        return tuple([self._fit(out[k], node[2 + j], j) for j, k in enumerate(self.slots)])
 
     def context(self, node: Any) -> FunctionCtx:
         """What ``grad_fn`` shows as its attributes."""
         return node[-1]  # type: ignore[no-any-return]
 
-    def _fit(self, t: Any, edge: Any) -> Any:
+    def _fit(self, t: Any, edge: Any, j: int) -> Any:
+        """The gradient of input j, summed and converted to what the input looks like."""
         if t is None or edge is None:
             return None
         if not isinstance(t, Tensor):
@@ -137,15 +142,34 @@ class _Apply:
                 f"function {self.op} returned a gradient of type {type(t).__name__}; expected "
                 "Tensor or None"
             )
-        return t
+        shape, code, place = self.given[j]
+        if lib.ops_device(t._h) != place:
+            raise RuntimeError(
+                f"Function {self.op} returned an invalid gradient at index {self.slots[j]} - "
+                f"expected device {DEVICES[place]} but got {t.device}"
+            )
+        if t.shape == shape and lib.ops_dtype(t._h) == code:
+            return t
+        have = t.shape[t.ndim - len(shape) :]
+        if len(have) < len(shape) or any(h != s and s != 1 for h, s in zip(have, shape)):
+            raise RuntimeError(
+                f"Function {self.op} returned an invalid gradient at index {self.slots[j]} - got "
+                f"{list(t.shape)} but expected shape compatible with {list(shape)}"
+            )
+        return reduce_to(t, (shape, code))
+
+
+def _look(t: Any) -> tuple[Any, int, int] | None:
+    """Shape, dtype and device of a tensor."""
+    if not isinstance(t, Tensor):
+        return None
+    return t.shape, lib.ops_dtype(t._h), lib.ops_device(t._h)
 
 
 def _zeros(like: tuple[Any, int, int]) -> Tensor:
     from .._create import zeros
 
     shape, code, place = like
-    from .._dtypes import DEVICES
-
     return zeros(*shape, dtype=DTYPES[code], device=DEVICES[place])
 
 
@@ -231,11 +255,8 @@ def _record(
         for t in outs
     ]
     saved = [None if s is None else _save(s, given, edges, outs) for s in ctx._saved]
-    shapes = [
-        (t.shape, lib.ops_dtype(t._h), lib.ops_device(t._h)) if isinstance(t, Tensor) else None
-        for t in outs
-    ]
-    node = [seq(), _Apply(cls, len(edges), slots, shapes), *edges, ctx]
+    looks = [_look(t) for t in given], [_look(t) for t in outs]
+    node = [seq(), _Apply(cls, len(edges), slots, *looks), *edges, ctx]
     ctx._saved = tuple(saved)
     ctx._seq = node[0] if tracked else 0.0
     results = []

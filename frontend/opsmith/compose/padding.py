@@ -9,6 +9,7 @@ from .. import _functions as f
 from .._core import Tensor
 from .._create import tensor
 from .._dtypes import int64
+from .._modes import computes_in
 from .arguments import ints_of
 
 
@@ -34,13 +35,22 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
         raise NotImplementedError(
             "Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now"
         )
+    if mode == "circular":
+        return _padded(input, widths, mode)
+    return _continued(input, widths, mode)
+
+
+def _padded(input: Tensor, widths: Any, mode: str) -> Tensor:
     out = input
-    for k in range(pairs):
+    for k in range(len(widths) // 2):
         dim = input.ndim - 1 - k
         before, after = widths[2 * k], widths[2 * k + 1]
         if before or after:
             out = _pad_dim(out, dim, before, after, mode)
     return out.clone() if out is input else out
+
+
+_continued = computes_in("f32")(_padded)  # as PyTorch lists them for autocast
 
 
 def _pad_dim(input: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor:

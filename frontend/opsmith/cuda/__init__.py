@@ -153,7 +153,7 @@ def _index(device: Any) -> int:
 
 default_generators: tuple[Any, ...] = ()
 has_half, has_magma = True, False
-_MODULES = ("memory", "nvtx", "random")
+_MODULES = ("amp", "memory", "nvtx", "random")
 _LATE = {
     **dict.fromkeys((
         "CUDAGraph", "Event", "can_device_access_peer", "device", "device_of", "get_arch_list",

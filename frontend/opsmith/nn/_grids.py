@@ -8,6 +8,7 @@ from typing import Any
 
 import opsmith
 from opsmith import Tensor
+from opsmith._modes import computes_in
 
 __all__ = ["affine_grid", "grid_sample"]
 
@@ -104,6 +105,7 @@ def _cubic_weights(t: Tensor) -> list[Tensor]:
     return [far(t + 1), near(t), near(1 - t), far(2 - t)]
 
 
+@computes_in("f32")
 def grid_sample(
     input: Tensor,
     grid: Tensor,

@@ -14,6 +14,7 @@ import opsmith
 from opsmith import Tensor, int64, uint8
 from opsmith import _functions as _f
 from opsmith._core import need_tensor
+from opsmith._modes import computes_in
 
 __all__ = [
     "binary_cross_entropy",
@@ -272,6 +273,7 @@ def kl_div(
     return total / input.size(0) if input.dim() else total
 
 
+@computes_in("f32")
 def poisson_nll_loss(
     input: Tensor,
     target: Tensor,

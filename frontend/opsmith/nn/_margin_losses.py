@@ -7,6 +7,7 @@ from typing import Any
 import opsmith
 from opsmith import Tensor
 from opsmith import _functions as _f
+from opsmith._modes import computes_in
 from opsmith.nn._losses import legacy_reduction
 from opsmith.nn._losses import reduced as _reduced
 
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 
+@computes_in("f32")
 def hinge_embedding_loss(
     input: Tensor,
     target: Tensor,
@@ -40,6 +42,7 @@ def hinge_embedding_loss(
     return _reduced(loss, reduction)
 
 
+@computes_in("f32")
 def margin_ranking_loss(
     input1: Tensor,
     input2: Tensor,
@@ -60,6 +63,7 @@ def margin_ranking_loss(
     return _reduced((-target * (input1 - input2) + margin).clamp(min=0), reduction)
 
 
+@computes_in("f32")
 def cosine_embedding_loss(
     input1: Tensor,
     input2: Tensor,
@@ -91,6 +95,7 @@ def cosine_embedding_loss(
     return _reduced(near + far, reduction)
 
 
+@computes_in("f32")
 def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,
@@ -142,6 +147,7 @@ def triplet_margin_with_distance_loss(
     return _reduced((margin + near - far).clamp(min=0), reduction)
 
 
+@computes_in("f32")
 def soft_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -172,6 +178,7 @@ def multilabel_soft_margin_loss(
     return _reduced(loss.mean(-1), reduction)
 
 
+@computes_in("f32")
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -196,6 +203,7 @@ def multi_margin_loss(
     return _reduced(loss if input.dim() == 2 else loss.squeeze(0), reduction)
 
 
+@computes_in("f32")
 def multilabel_margin_loss(
     input: Tensor,
     target: Tensor,

@@ -7,6 +7,7 @@ from typing import Any
 
 import opsmith
 from opsmith import Tensor
+from opsmith._modes import computes_in
 from opsmith.nn import _pools
 from opsmith.nn._sizes import ntuple
 
@@ -90,6 +91,7 @@ def _unpooled_size(input: Tensor, kernel: Any, stride: Any, padding: Any, wanted
     return sizes
 
 
+@computes_in("f32")
 def _max_unpool(
     n: int, input: Tensor, indices: Tensor, kernel: Any, stride: Any, padding: Any, wanted: Any
 ) -> Tensor:
@@ -168,6 +170,7 @@ def _starts(sample: Tensor, size: int, kernel: int, count: int) -> Tensor:
     return opsmith.cat([steps.to(opsmith.int64) - (first * pace).to(opsmith.int64), last], -1)
 
 
+@computes_in("f32")
 def _fractional(
     n: int,
     input: Tensor,

@@ -10,6 +10,7 @@ from typing import Any
 import opsmith
 from opsmith import Tensor
 from opsmith import _functions as _f
+from opsmith._modes import autocasting
 from opsmith.nn import functional as F
 from opsmith.nn import init
 from opsmith.nn.modules.module import Module
@@ -151,7 +152,7 @@ class RNNBase(Module):
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Refuse an input whose dtype, rank or features do not fit."""
         dtype = getattr(self, self._all_weights[0][0]).dtype
-        if input.dtype != dtype:
+        if input.dtype != dtype and not autocasting():
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({dtype}). "
                 f"Convert input: input.to({dtype}), or convert model: model.to({input.dtype})"
