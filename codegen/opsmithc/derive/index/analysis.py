@@ -134,12 +134,13 @@ class _Analysis:
         self, axes: dict[str, tuple[Axis, ...]], roots: tuple[Node, ...]
     ) -> dict[str, Node]:
         """Sizes that no shape binds, since their loops run over axes that have another name."""
-        bound = {a.name for name, found in axes.items() if name != OUT for a in found}
+        known = {a.name for name, found in axes.items() if name != OUT for a in found}
+        known |= self.params | set(self.let)
         sizes: dict[str, Node] = {}
         for root in roots:
             for item in _items(root, self.tensors):
                 for axis, i in zip(axes[item.base.id], item.index, strict=True):  # type: ignore[union-attr]
-                    if isinstance(i, Name) and i.id.upper() not in bound | self.params:
+                    if isinstance(i, Name) and i.id.upper() not in known:
                         sizes.setdefault(i.id.upper(), axis.size)
         used = {a.name for a in axes[OUT]}
         return {name: size for name, size in sizes.items() if name in used}
