@@ -359,6 +359,73 @@ void ops_convert(int to, int from, int64_t n, const void *src, int64_t src_strid
     }
 }
 
+/* Lines of n elements, `line_stride` bytes apart, one after the other. */
+static void join_lines(int64_t size, int64_t lines, int64_t n, const char *src, int64_t line_stride,
+                       int64_t src_stride, char *dst)
+{
+    if (src_stride == size && n * size >= 32) {
+        for (int64_t l = 0; l < lines; ++l) {
+            ops_copy_run(dst + l * n * size, src + l * line_stride, n * size);
+        }
+        return;
+    }
+#define JOIN(bytes, type)                                                                          \
+    case bytes:                                                                                    \
+        for (int64_t l = 0; l < lines; ++l) {                                                      \
+            const char *from = src + l * line_stride;                                              \
+            char *out = dst + l * n * bytes;                                                       \
+            if (src_stride == 0) {                                                                 \
+                type v;                                                                            \
+                memcpy(&v, from, bytes);                                                           \
+                for (int64_t i = 0; i < n; ++i)                                                    \
+                    memcpy(out + i * bytes, &v, bytes);                                            \
+            } else {                                                                               \
+                for (int64_t i = 0; i < n; ++i)                                                    \
+                    memcpy(out + i * bytes, from + i * src_stride, bytes);                         \
+            }                                                                                      \
+        }                                                                                          \
+        break;
+
+    switch (size) {
+        JOIN(1, uint8_t)
+        JOIN(2, uint16_t)
+        JOIN(4, uint32_t)
+        JOIN(8, uint64_t)
+    default:
+        for (int64_t l = 0; l < lines; ++l) {
+            for (int64_t i = 0; i < n; ++i) {
+                memcpy(dst + (l * n + i) * size, src + l * line_stride + i * src_stride, (size_t)size);
+            }
+        }
+    }
+#undef JOIN
+}
+
+void ops_convert_lines(int to, int from, int64_t lines, int64_t n, const void *src,
+                       int64_t line_stride, int64_t src_stride, void *dst)
+{
+    const char *in = src;
+    char *out = dst;
+    int64_t from_size = ops_dtype_size[from], to_size = ops_dtype_size[to];
+    uint64_t stage[BLOCK];
+    int64_t most = (int64_t)sizeof stage / (n * from_size); /* lines that fit */
+    if (to == from) {
+        join_lines(to_size, lines, n, in, line_stride, src_stride, out);
+        return;
+    }
+    for (int64_t l = 0, count; l < lines; l += count) {
+        if (most < 1) {
+            count = 1;
+            ops_convert(to, from, n, in + l * line_stride, src_stride, out + l * n * to_size);
+        } else {
+            count = smaller(most, lines - l);
+            join_lines(from_size, count, n, in + l * line_stride, line_stride, src_stride,
+                       (char *)stage);
+            convert_contiguous(to, from, count * n, stage, out + l * n * to_size);
+        }
+    }
+}
+
 void ops_convert_out(int to, int from, int64_t n, const void *src, void *dst, int64_t dst_stride)
 {
     const char *in = src;

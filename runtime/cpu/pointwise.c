@@ -196,9 +196,11 @@ typedef struct job {
     int refused_status;
     const ops_scalar *s;
     uint8_t direct[OPS_MAX_OPERANDS]; /* contiguous along a row and of the wanted type */
+    uint8_t periodic[OPS_MAX_OPERANDS]; /* an input whose rows are all the same memory */
     int all_direct;
     unsigned constant; /* bit k: operand k is one number throughout the call */
-    int gather; /* rows are short: blocks cross rows */
+    int gather; /* rows are short: blocks cross rows, and pass by pointer what is dense */
+    int64_t block; /* most elements at a time where not all is direct */
 } job;
 
 typedef struct cursor {
@@ -238,6 +240,12 @@ static void transfer(const ops_plan *plan, const ops_operand_plan *o, const int6
         char *p = address(plan, o, index);
         if (o->output) {
             ops_convert_out(o->dtype, o->want, piece, block, p, o->stride[last]);
+        } else if (last > 0 && piece == row) { /* whole lines of one plane */
+            const int64_t left = plan->shape[last - 1] - index[last - 1];
+            const int64_t lines = left < n / row ? left : n / row;
+            ops_convert_lines(o->want, o->dtype, lines, row, p, o->stride[last - 1],
+                              o->stride[last], block);
+            piece = lines * row;
         } else {
             ops_convert(o->want, o->dtype, piece, p, o->stride[last], block);
         }
@@ -257,6 +265,7 @@ static void run_range(int64_t lo, int64_t hi, void *arg)
     ops_plan_seek(plan, lo, at.index);
     char *p[OPS_MAX_OPERANDS];
     char *blocks = NULL;
+    int filled = 0;
     if (!j->all_direct) {
         blocks = ops_scratch(OPS_SCRATCH_BLOCKS, (size_t)operands * BLOCK * 8);
         for (int k = 0; k < operands; ++k) {
@@ -272,8 +281,8 @@ static void run_range(int64_t lo, int64_t hi, void *arg)
         if (!j->gather && row - at.index[last] < n) {
             n = row - at.index[last];
         }
-        if (!j->all_direct && n > BLOCK) {
-            n = BLOCK;
+        if (!j->all_direct && n > j->block) {
+            n = j->block;
         }
         for (int k = 0; k < operands; ++k) {
             const ops_operand_plan *o = &plan->op[k];
@@ -283,11 +292,12 @@ static void run_range(int64_t lo, int64_t hi, void *arg)
                 p[k] = address(plan, o, at.index);
             } else {
                 p[k] = blocks + (int64_t)k * BLOCK * 8;
-                if (!o->output && !o->constant) {
+                if (!o->output && !o->constant && !(j->periodic[k] && filled)) {
                     transfer(plan, o, at.index, n, p[k]);
                 }
             }
         }
+        filled = 1; /* blocks are whole rows: those of the same rows begin alike */
         j->kernel(n, p, j->s, lo, j->constant);
         if (OPS_UNLIKELY(refused.text != NULL)) {
             __atomic_store_n(&j->refused_status, (int)refused.status, __ATOMIC_RELAXED);
@@ -305,10 +315,33 @@ static void run_range(int64_t lo, int64_t hi, void *arg)
     }
 }
 
+/* Does the operand lie in memory in the order of the plan, without gaps? */
+static int dense(const ops_plan *plan, const ops_operand_plan *o)
+{
+    int64_t step = ops_dtype_size[o->dtype];
+    for (int d = plan->ndim - 1; d >= 0; step *= plan->shape[d--]) {
+        if (o->stride[d] != step && plan->shape[d] != 1) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Is every row of the operand the same memory? */
+static int repeats(const ops_plan *plan, const ops_operand_plan *o)
+{
+    for (int d = 0; d < plan->ndim - 1; ++d) {
+        if (o->stride[d] != 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 /* 0 with an error set where the kernel refuses an element. */
 static int run(const ops_plan *plan, ops_pointwise_kernel kernel, const ops_scalar *s, float cost)
 {
-    job j = {.plan = plan, .kernel = kernel, .s = s, .all_direct = 1};
+    job j = {.plan = plan, .kernel = kernel, .s = s, .all_direct = 1, .block = BLOCK};
     int last = plan->ndim - 1;
     int rows_direct = 1;
     for (int k = 0; k < plan->operands; ++k) {
@@ -322,10 +355,15 @@ static int run(const ops_plan *plan, ops_pointwise_kernel kernel, const ops_scal
     }
     if (plan->ndim > 1 && (plan->shape[last] < SHORT_ROW ||
                            (!rows_direct && plan->shape[last] < 2 * SHORT_ROW))) {
-        /* Blocks cross rows, so nothing can be passed by pointer unless it is linear. */
         j.gather = 1;
-        j.all_direct = 0;
-        memset(j.direct, 0, sizeof j.direct);
+        j.all_direct = 1;
+        for (int k = 0; k < plan->operands; ++k) {
+            const ops_operand_plan *o = &plan->op[k];
+            j.direct[k] &= o->data == NULL || dense(plan, o);
+            j.all_direct &= j.direct[k];
+            j.periodic[k] = !o->output && repeats(plan, o);
+        }
+        j.block = plan->shape[last] <= BLOCK ? BLOCK / plan->shape[last] * plan->shape[last] : BLOCK;
     }
     int64_t n = plan->numel;
     if (n * (double)cost < 2 * GRAIN_NS) {

@@ -25,6 +25,11 @@
 /* src: (n,) of `from`, `src_stride` bytes apart; dst: (n,) of `to`, contiguous. */
 void ops_convert(int to, int from, int64_t n, const void *src, int64_t src_stride, void *dst);
 
+/* src: (lines, n) of `from`, lines `line_stride` and elements `src_stride` bytes apart, n > 0;
+ * dst: (lines, n) of `to`, contiguous. */
+void ops_convert_lines(int to, int from, int64_t lines, int64_t n, const void *src,
+                       int64_t line_stride, int64_t src_stride, void *dst);
+
 /* src: (n,) of `from`, contiguous; dst: (n,) of `to`, `dst_stride` bytes apart. */
 void ops_convert_out(int to, int from, int64_t n, const void *src, void *dst, int64_t dst_stride);
 

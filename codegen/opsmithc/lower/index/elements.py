@@ -44,24 +44,60 @@ class Elements(Body):
             state = self.state()
             run = p.inner[-1].var if p.inner else ""
             summed = self._run_of_loops(reads)
-            for v in p.inner[: -summed or -1] if run else ():
+            joined = self._joinable(reads, summed)
+            kept = summed + (joined is not None)
+            for v in p.inner[: -kept or -1] if run else ():
                 self.loop(v.var)
+            if joined is not None:  # whole lines of the axis: one run of several of them
+                depth = w.depth
+                w.open(f"if ({self.ints.text(joined)})")
+                self._add_run(reads[0], kept)
+                w.close(depth)
+                w.open("else")
+                self.loop(p.inner[-kept].var)
             if summed:
-                self.sums = True
-                at_zero = {v.var: Num(0) for v in p.inner[-summed:]}
-                index = [simplify(fm.substitute(i, at_zero)) for i in reads[0].index]
-                place = position(p.dims[reads[0].tensor], index)
-                first = f"{reads[0].tensor} + {self.ints.text(place, 9)}"
-                count: Node = Num(1)
-                for v in p.inner[-summed:]:
-                    count = mul(count, v.extent)
-                w(f"acc += loops_{self.code}_run({self.ints.text(count)}, {first});")
+                self._add_run(reads[0], summed)
             elif run:
                 self.along(run, reads, lambda v: self.accumulate("acc", v))
             self.leave(state)
         values = {r.name: self.element(r) for r in self.reads(p.finish)}
         w(f"out[{self.ints.offset(OUT, p.target)}] = {self.value(p.finish, values, acc)};")
         self.advance(outer)
+
+    def _add_run(self, read: Read, loops: int) -> None:
+        """Add the run over which the innermost loops walk."""
+        self.sums = True
+        at_zero = {v.var: Num(0) for v in self.p.inner[-loops:]}
+        index = [simplify(fm.substitute(i, at_zero)) for i in read.index]
+        place = position(self.p.dims[read.tensor], index)
+        count: Node = Num(1)
+        for v in self.p.inner[-loops:]:
+            count = mul(count, v.extent)
+        first = f"{read.tensor} + {self.ints.text(place, 9)}"
+        self.w(f"acc += loops_{self.code}_run({self.ints.text(count)}, {first});")
+
+    def _joinable(self, reads: Sequence[Read], summed: int) -> Node | None:
+        """When one more loop is part of the run: the outermost so far walks all of its axis."""
+        if not 0 < summed < min(len(self.p.inner), len(reads[0].index)):
+            return None
+        loop, axis = self.p.inner[-summed], self.p.dims[reads[0].tensor][-summed]
+        if not self._steps_by_one(reads[0], summed):
+            return None
+        return fm.Compare("==", loop.extent, axis.size)
+
+    def _steps_by_one(self, read: Read, k: int) -> bool:
+        """Does the k-th loop from inside walk the k-th axis from the end, and nothing else?"""
+        loop, i = self.p.inner[-1 - k], read.index[-1 - k]
+        others = [x for d, x in enumerate(read.index) if d != len(read.index) - 1 - k]
+        bounded = {v for b in self.bounds for v in self.depends(b.subscript)}
+        parts = affine(i, self.variables)
+        return (
+            loop.var not in bounded
+            and not any(loop.var in self.depends(x) for x in others)
+            and parts is not None
+            and parts[0] == {loop.var: Num(1)}
+            and loop.var not in self.depends(parts[1])
+        )
 
     def _run_of_loops(self, reads: Sequence[Read]) -> int:
         """How many of the innermost loops walk one contiguous run that is merely summed."""
@@ -74,23 +110,11 @@ class Elements(Body):
         ):
             return 0
         axes, index = p.dims[reads[0].tensor], reads[0].index
-        bounded = {v for b in self.bounds for v in self.depends(b.subscript)}
         n = 0
-        while n < min(len(p.inner), len(index)):
+        while n < min(len(p.inner), len(index)) and self._steps_by_one(reads[0], n):
             loop, i, axis = p.inner[-1 - n], index[-1 - n], axes[-1 - n]
-            others = [x for d, x in enumerate(index) if d != len(index) - 1 - n]
-            parts = affine(i, self.variables)
-            whole = i == Name(loop.var) and axis.size == loop.extent
-            if (
-                loop.var in bounded
-                or any(loop.var in self.depends(x) for x in others)
-                or parts is None
-            ):
-                return n
-            if parts[0] != {loop.var: Num(1)} or loop.var in self.depends(parts[1]):
-                return n
             n += 1
-            if not whole:
+            if i != Name(loop.var) or axis.size != loop.extent:
                 return n
         return n
 
