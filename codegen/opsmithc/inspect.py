@@ -156,9 +156,7 @@ def _steps(op: OpDef, param: str, formula: Node, declared: bool) -> list[str]:
     if declared:
         return [
             f"declared: {unparse(formula)}",
-            "tests compare it with differences in float64"
-            if isinstance(op.meaning, Reference)
-            else "the gate compares it with the meaning at 60 digits",
+            "the gate compares it with the meaning at 60 digits",
         ]
     if isinstance(op.meaning, Out):
         steps = []

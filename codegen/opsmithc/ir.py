@@ -34,7 +34,7 @@ class Check:
     """A condition on every element of the operands, and the error where it fails."""
 
     condition: Node
-    error: str  # a word of registry.CHECK_ERRORS
+    error: str  # a word of opdef.CHECK_ERRORS
     message: str
 
 

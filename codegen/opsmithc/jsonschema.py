@@ -10,11 +10,11 @@ import json
 from typing import Any
 
 from .dtypes import BY_CODE, BY_NAME
+from .opdef import CHECK_ERRORS
 from .registry import (
     ACCUMULATE,
     ARGUMENT_CLASSES,
     AUTOCAST,
-    CHECK_ERRORS,
     CLASSES,
     DOC,
     DTYPE_KINDS,

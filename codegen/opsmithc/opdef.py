@@ -87,6 +87,8 @@ class Compose:
     place: Place
 
 
+CHECK_ERRORS = ("IndexError", "ValueError", "RuntimeError", "TypeError")  # that an entry may raise
+MATRIX_FORMS = ("symmetric", "definite")  # that a sample may ask for
 VIEW_ADJOINT = "view_adjoint"  # the reference of adjoints of views, whose C is generated
 
 
@@ -120,6 +122,7 @@ class DTypeRule:
     classes: Mapping[str, str] = field(default_factory=dict)  # param -> bool | integral
     wide: bool = False
     numbers: Mapping[str, str] = field(default_factory=dict)  # param -> common | natural
+    outputs: Mapping[str, str] = field(default_factory=dict)  # output -> its own integer dtype
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from .dtypes import BY_CODE, BY_NAME
 from .errors import Collector, Place, RegistryError, at, did_you_mean, listing
 from .names import better, refused
 from .opdef import (
+    CHECK_ERRORS,
+    MATRIX_FORMS,
     Accumulate,
     Body,
     Compose,
@@ -60,9 +62,8 @@ FAST = ("reduce", "scan", "source", "library")
 ACCUMULATE = ("map", "identity", "combine", "finish", "let")
 ARGUMENT_CLASSES = ("bool", "integral")
 NUMBER_RULES = ("common", "natural")  # what is asked of a number given as the argument
-CHECK_ERRORS = ("IndexError", "ValueError", "RuntimeError", "TypeError")
 DOC = ("short", "long", "example", "source", "shape")
-SAMPLE = ("range", "values", "int_range", "dtype")  # besides the parameters
+SAMPLE = ("range", "values", "int_range", "dtype", "form")  # besides the parameters
 MATRIX = (  # columns of the support matrix
     "forward", "backward", "double backward", "jvp", "vmap", "meta", "inplace", "out", "stub",
     "doc", "test",
@@ -355,15 +356,20 @@ def _dtype(r: Reader, node: Node, schema: Schema) -> DTypeRule:
     if isinstance(node.value, str):
         return DTypeRule(r.words(node, "dtype", DTYPE_KINDS)[0], tensors)
     scalars = tuple(p.name for p in schema.params if p.type.base == "Scalar")
-    keys = r.table(node, "dtype", ("args", "kind", "acc", *tensors, *scalars))
+    own = tuple(o for o in schema.outputs if o not in (*tensors, *scalars))
+    keys = r.table(node, "dtype", ("args", "kind", "acc", *tensors, *scalars, *own))
     classes: dict[str, str] = {}
     numbers: dict[str, str] = {}
+    outputs: dict[str, str] = {}
+    integers = tuple(d.name for d in BY_NAME.values() if d.kind in ("int", "bool"))
     for k, v in keys.items():
         if k in tensors:
             word = r.words(v, f"dtype of '{k}'", (*ARGUMENT_CLASSES, "natural"))[0]
             (classes if word in ARGUMENT_CLASSES else numbers)[k] = word
         elif k in scalars:
             numbers[k] = r.words(v, f"dtype of '{k}'", ("common",))[0]
+        elif k in own:
+            outputs[k] = r.words(v, f"dtype of '{k}'", integers)[0]
     args = (
         r.words(keys["args"], "dtype args", tensors)
         if "args" in keys
@@ -371,7 +377,7 @@ def _dtype(r: Reader, node: Node, schema: Schema) -> DTypeRule:
     )
     kind = r.words(keys["kind"], "dtype kind", DTYPE_KINDS)[0] if "kind" in keys else "default"
     wide = "acc" in keys and r.words(keys["acc"], "dtype acc", ("wide",)) == ("wide",)
-    return DTypeRule(kind, args, classes, wide, numbers)
+    return DTypeRule(kind, args, classes, wide, numbers, outputs)
 
 
 def _dims(r: Reader, node: Node, tensors: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
@@ -430,8 +436,19 @@ def _samples(r: Reader, node: Node, schema: Schema) -> tuple[Mapping[str, object
         if read and needed and not any(name in sample for name in needed):
             raise r.fail(item, f"samples: found a sample without tensors; expected the size of "
                                f"'{needed[0]}', e.g. {{{needed[0]}: [3, 4]}}")  # fmt: skip
+        if "form" in sample and "form" not in names[: len(schema.params)]:
+            _forms(r, sample["form"], names)
         found.append({k: r.value(v, f"sample '{k}'") for k, v in sample.items()})
     return tuple(found)
+
+
+def _forms(r: Reader, node: Node, names: tuple[str, ...]) -> None:
+    """A form for all tensors, or one for each of some."""
+    if isinstance(node.value, str):
+        r.words(node, "sample 'form'", MATRIX_FORMS)
+    else:
+        for value in r.table(node, "sample 'form'", tuple(dict.fromkeys(names))).values():
+            r.words(value, "sample 'form'", MATRIX_FORMS)
 
 
 __all__ = ["KEYS", "MEANINGS", "literal", "load", "parse"]

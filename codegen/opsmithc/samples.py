@@ -7,7 +7,7 @@ and the caller's own. Tests, the fuzzer and the matrix ask here what an op can b
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,11 @@ from .schema import Param
 
 RANGE = (-3.0, 3.0)
 INTEGERS = (0, 3)  # where neither a range nor an int_range is given for positions
+_FORMS: Mapping[str, Callable[[Any], Any]] = {
+    "": lambda a: a,
+    "symmetric": lambda a: (a + np.swapaxes(a, -1, -2)) / 2,
+    "definite": lambda a: a @ np.swapaxes(a, -1, -2) + np.eye(a.shape[-1]),
+}
 _FILL = {"Scalar": 0.7, "float": 0.7, "int": 1, "bool": False, "str": ""}
 FLOAT = BY_CODE["f64"]
 NATURAL = (FLOAT, BY_CODE["i64"], BY_CODE["b8"])
@@ -130,7 +135,28 @@ def draw(
     low, high = bounds(op, param, dtype, sample)
     if dtype.kind == "int":
         return rng.integers(int(low), max(int(low) + 1, int(high)), shape).astype(storage(dtype))
-    return rounded(rng.uniform(low, high, shape), dtype)
+    drawn = rng.uniform(low, high, shape)
+    square = len(shape) > 1 and shape[-1] == shape[-2]  # a fuzzed one may not be
+    return rounded(_FORMS[form(op, param, sample)](drawn) if square else drawn, dtype)
+
+
+def form(op: OpDef, param: str, sample: Mapping[str, object]) -> str:
+    """Which matrices a tensor's last two dimensions hold: any, or those of a sample's ``form``."""
+    stated = _own(op, sample, "form", param)
+    return stated if isinstance(stated, str) else ""
+
+
+def together(case: Case, param: str) -> list[list[int]]:
+    """Flat positions of a tensor's elements, those together that only move together.
+
+    An op of symmetric matrices has derivatives along these alone.
+    """
+    array = case.args[param]
+    places = np.arange(array.size).reshape(array.shape)
+    if not form(case.op, param, case.op.samples[case.number]):
+        return [[k] for k in range(array.size)]
+    pairs = np.stack([places, np.swapaxes(places, -1, -2)]).reshape(2, -1)
+    return [sorted({int(a), int(b)}) for a, b in pairs.T if a <= b]
 
 
 def bounds(

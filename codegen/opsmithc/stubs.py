@@ -60,8 +60,9 @@ def stub_of(op: OpDef) -> Stub:
     if op.hidden or not trials.written(op):
         return Stub()
     many = len(op.schema.outputs) > 1
+    named = () if "linalg" in op.variants else tuple(functions([op]))  # not in the root namespace
     return Stub(
-        tuple(functions([op])), tuple(methods([op])),
+        named, tuple(methods([op])),
         ((tuple_name(op), op.schema.outputs),) if many else (),
     )  # fmt: skip
 

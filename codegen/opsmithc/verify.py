@@ -22,7 +22,7 @@ from .checks.written import missing
 from .derive.op import Derived
 from .errors import FormulaError, Place, RegistryError
 from .intrinsics import Intrinsic, table
-from .opdef import Accumulate, Body, Formula, OpDef, Out, Reduce, Scan, by_name
+from .opdef import Accumulate, Body, Formula, OpDef, Out, Reduce, Reference, Scan, by_name
 from .paths import PACKAGE
 from .seen import core, key
 
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from .checks.interpret import Interpreter
 
 VERSION = 1
-_SOURCES = ("verify.py", "formula.py", "intrinsics.py", "checks", "readings", "derive")
+_SOURCES = (
+    "verify.py", "formula.py", "intrinsics.py", "samples.py", "checks", "readings", "derive",
+)  # fmt: skip
 _TABLE = "intrinsics.yaml"
 
 
@@ -112,8 +114,10 @@ class _Gate:
 
         op = d.op
         lists = any(p.type.base == "Tensor" and p.type.is_list for p in op.schema.params)
-        if lists or not isinstance(op.meaning, Out | Reduce | Scan | Body):
+        if lists or not isinstance(op.meaning, Out | Reduce | Scan | Body | Reference):
             return Verdict(op.name, digest, 0, tuple(d.gradients))
+        if isinstance(op.meaning, Reference):
+            return self._program(d, digest)
         if isinstance(op.meaning, Body) and not d.gradients and op.fast is None:
             return Verdict(op.name, digest, 0, ())  # nothing is claimed
         if self.interpreter is None:
@@ -124,8 +128,8 @@ class _Gate:
                 run = Rows(d, self.interpreter)
                 run.run()
         except (ArithmeticError, LookupError, TypeError, ValueError, FormulaError) as e:
-            if isinstance(op.meaning, Body):  # more than a row: tests run the program
-                return Verdict(op.name, digest, run.compared, tuple(d.gradients))
+            if isinstance(op.meaning, Body):  # more than a row
+                return self._program(d, digest)
             message = f"its formulas cannot be evaluated: {type(e).__name__}: {e}"
             run.failed[""] = RegistryError(op.place, message)
         if not (run.failed or run.deferred or run.compared) and d.gradients:
@@ -133,8 +137,21 @@ class _Gate:
                 op.place, "found no point of its samples where the meaning is finite, so nothing "
                 "of it was compared; expected samples within the domain ('range' or 'values')",
             )  # fmt: skip
+        if run.deferred and isinstance(op.meaning, Body) and not run.failed:
+            return self._program(d, digest, run.compared)
         errors = tuple(run.failed.values())
         return Verdict(op.name, digest, run.compared, tuple(sorted(run.deferred)), errors)
+
+
+    def _program(self, d: Derived, digest: str, before: int = 0) -> Verdict:
+        """Check the gradients of an op of whole tensors."""
+        from .checks.programs import Programs
+
+        run = Programs(d, self.known)
+        run.run()
+        errors = tuple(run.failed.values())
+        compared = before + run.compared
+        return Verdict(d.op.name, digest, compared, tuple(sorted(run.deferred)), errors)
 
 
 def _intrinsic(name: str, digest: str) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import itertools
 
 from ._boundary import SLOW_PATH, STALE_VIEW, SUBCLASS, lib, raise_status, take_status
@@ -257,11 +258,17 @@ def dispatch(fn: Any, *args: Any, **kwargs: Any) -> Any:
     return handle(fn, args, kwargs)
 
 
-def refuse_dtype(name: str, refused: int, *operands: Any) -> None:
-    """Raise unless an operand has a dtype whose bit in ``refused`` is not set."""
+def refuse_dtype(name: str, refused: int, *operands: Any, reason: str = "") -> None:
+    """Raise unless an operand has a dtype whose bit in ``refused`` is not set.
+
+    ``reason``: an error as an entry writes it, ``RuntimeError: ... {type}``.
+    """
     given = [as_operand(t) for t in operands if t is not None]
     codes = [lib.ops_dtype(t._h) for t in given]
     if all(refused >> code & 1 for code in codes):
+        if reason:
+            kind, _, text = reason.partition(": ")
+            raise getattr(builtins, kind)(text.replace("{type}", SCALAR_TYPE_NAMES[codes[0]]))
         raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_TYPE_NAMES[codes[0]]}'")
 
 

@@ -1,5 +1,7 @@
 """Entry points that are a library's functions: handles in, a handle out, as if they were C.
 
+What is no tensor is handed on as it is.
+
 A result's sign says "record", 0.0 says "slow path", further outputs wait where C leaves its own.
 The library sees the tensors' memory as NumPy arrays, without a copy.
 """
@@ -10,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ._boundary import lib
-from ._core import alias, grad_enabled, steal
+from ._core import NONE_H, alias, grad_enabled, steal
 from ._create import empty, from_numpy
 from ._dtypes import BY_NUMPY
 
@@ -23,7 +25,7 @@ class LinAlgError(RuntimeError):
 
 
 def library_entry(
-    name: str, target: str, dtypes: tuple[str, ...], tensors: tuple[int, ...]
+    name: str, target: str, dtypes: tuple[str, ...], tensors: tuple[int, ...], records: bool
 ) -> Callable[..., float]:
     """The stand-in for the entry point of op ``name``: it calls ``target``, ``package.function``.
 
@@ -32,11 +34,13 @@ def library_entry(
         target: the library's function, looked up when it is first called.
         dtypes: the names of the dtypes that the library takes.
         tensors: which arguments are handles of tensors.
+        records: has the op a gradient?
     """
     package, _, attribute = target.rpartition(".")
 
     def entry(*args: Any) -> float:
-        handles = [args[k] for k in tensors]
+        given = [k for k in tensors if args[k] != NONE_H]
+        handles = [args[k] for k in given]
         if any([lib.ops_check_plain(abs(h)) for h in handles]):
             return 0.0
         operands = [alias(abs(h)) for h in handles]
@@ -51,15 +55,15 @@ def library_entry(
                 f"{name}: Expected all tensors to be on the same device, but found at least two "
                 f"devices, {places}!"
             )
-        values = list(args)
-        for k, t in zip(tensors, operands, strict=True):
+        values = [None if k in tensors else v for k, v in enumerate(args)]
+        for k, t in zip(given, operands, strict=True):
             values[k] = _stand_in(t) if t.is_meta else t.numpy()
         results = _call(name, getattr(importlib.import_module(package), attribute), values)
         made = [_made(r, operands[0].device) for r in results]
         for k, t in enumerate(made[1:], start=1):
             lib.ops_put_output(k, steal(t))
         h = steal(made[0])
-        return -h if grad_enabled() and any(x < 0.0 for x in handles) else h
+        return -h if records and grad_enabled() and any(x < 0.0 for x in handles) else h
 
     return entry
 

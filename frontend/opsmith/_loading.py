@@ -66,9 +66,15 @@ def _forms() -> set[str]:
 
 def names() -> list[str]:
     """The public functions, with in-place forms, those on lists, and aliases."""
-    hidden = {*index.HIDDEN, *(f"{name}_" for name in index.HIDDEN)}
+    elsewhere = (*index.HIDDEN, *index.LINALG)
+    hidden = {*elsewhere, *(f"{name}_" for name in elsewhere)}
     forms = _forms()
     return [name for name in {*_HOME, *forms, *_ALIASES} if name not in hidden]
+
+
+def linalg_names() -> dict[str, str]:
+    """The functions of `opsmith.linalg`, and the operations that they are."""
+    return {name.removeprefix("linalg_"): name for name in index.LINALG}
 
 
 def lookup(name: str) -> Any:

@@ -29,10 +29,17 @@ def like(t: Any) -> tuple[Size, int] | None:
     return (t.shape, lib.ops_dtype(t._h)) if t._node is not None else None
 
 
-def cotangents(g: list[Tensor | None]) -> list[Tensor]:
-    """The gradients of an op's outputs, zeros for outputs that nothing depends on."""
+def cotangents(g: list[Tensor | None], *outputs: Tensor) -> list[Tensor]:
+    """The gradients of an op's outputs, zeros for outputs that nothing depends on.
+
+    Outputs are given where they differ in shape.
+    """
     known = next(t for t in g if t is not None)
-    return [wrap(lib.ops_like(known._h, -1, 0, 0.0, 0)) if t is None else t for t in g]
+    models = outputs or (known,) * len(g)
+    return [
+        wrap(lib.ops_like(model._h, -1, 0, 0.0, 0)) if t is None else t
+        for t, model in zip(g, models, strict=True)
+    ]
 
 
 def share(g: float, *wanted: bool) -> tuple[Any, ...]:

@@ -1,6 +1,7 @@
-"""Linear algebra that follows from the registry's ops: norms, products, diagonals.
+"""Linear algebra: factorisations, solvers, norms and products of matrices.
 
-Decompositions and solvers (svd, qr, solve, inv, ...) are not here yet.
+The operations that the registry calls `linalg_...` are found here without that word; they load on
+first touch.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 from . import _functions as _f
 from ._core import Tensor
 from ._core import write_out as _write_out
+from ._library import LinAlgError as LinAlgError
+from ._loading import linalg_names as _operations
 from ._loading import lookup as _lookup
 
 TYPE_CHECKING = False
@@ -134,7 +137,17 @@ def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
     return _result("matrix_power", out, found.clone() if found is A else found)
 
 
-matmul = _lookup("matmul")
+def __getattr__(name: str) -> Any:
+    if name == "matmul":
+        return _lookup(name)
+    try:
+        return _lookup(_operations()[name])
+    except KeyError:
+        raise AttributeError(f"module 'opsmith.linalg' has no attribute '{name}'") from None
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
@@ -147,7 +160,7 @@ def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     return _f.vander(x, N, increasing=True)
 
 
-__all__ = [
-    "cross", "diagonal", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "vander",
-    "vecdot", "vector_norm",
-]  # fmt: skip
+__all__ = sorted({
+    "LinAlgError", "cross", "diagonal", "matmul", "matrix_norm", "matrix_power", "multi_dot",
+    "norm", "vander", "vecdot", "vector_norm", *_operations(),
+})  # fmt: skip

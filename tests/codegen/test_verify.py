@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from opsmithc import registry, verify
+from opsmithc import paths, registry, verify
 from opsmithc.derive.op import Derived, derive
 from opsmithc.formula import Binary, Num
+from opsmithc.opdef import OpDef
 
 ENTRIES = Path(__file__).parent / "data" / "entries.yaml"
 BASE = registry.parse("- op: flip(Tensor input, int[] dims) -> Tensor\n  view: flip(dims)\n")
@@ -192,6 +194,64 @@ def test_every_mistake_is_reported_in_order() -> None:
 def test_deterministic() -> None:
     source = RIGHT["norm"].replace("g * input / out", "g * input")
     assert _errors(source) == _errors(source)
+
+
+# Programs on whole tensors ------------------------------------------------------------------------
+
+MATRICES = {
+    "inverse": "- op: f(Tensor input) -> (Tensor out, Tensor info)\n  reference: invert\n"
+    "  fast: {library: numpy.linalg.inv}\n"
+    '  grad: {input: "-matmul(matmul(out.mT, g_out), out.mT)"}\n'
+    "  dtype: {kind: same, info: int32}\n"
+    "  samples: [{input: [2, 2], range: [1, 2]}, {input: [2, 2, 2]}]\n",
+    "eigenvalues": "- op: f(Tensor input, bool upper=False) -> Tensor\n"
+    "  reference: eigvalsh_triangle\n"
+    "  fast: {library: numpy.linalg.eigvalsh}\n"
+    '  grad: {input: "eigvalsh_back(input, g, upper)"}\n'
+    "  samples: [{input: [2, 2], form: symmetric}]\n",
+    "flip": "- op: f(Tensor input, int[] dims) -> Tensor\n  reference: flip\n"
+    "  fast: {library: numpy.flip}\n"
+    '  grad: {input: "2 * flip(g, dims) / 2"}\n'
+    "  samples: [{input: [3], dims: [0]}]\n",
+}  # fmt: skip
+WRONG_PROGRAMS = [
+    ("inverse", "-matmul(matmul(out.mT", "matmul(matmul(out.mT",
+     "4:18: op 'f': gradient of 'input' is wrong at sample 0: input float64[2, 2], element 0: "),
+    ("inverse", "matmul(out.mT, g_out)", "matmul(out, g_out)", "4:18: op 'f': gradient of 'input'"),
+    ("eigenvalues", ", upper)", ", upper) * 2", "4:18: op 'f': gradient of 'input' is wrong at "),
+    ("eigenvalues", "input: [2, 2], form: symmetric", "input: [2, 2]",
+     "4:18: op 'f': gradient of 'input' is wrong at sample 0: input float64[2, 2], upper=F"),
+    ("flip", "/ 2", "/ 4", "4:18: op 'f': gradient of 'input' is wrong at sample 0: "
+     "input float64[3], dims=[0], element 0: declared 1, meaning gives 2"),
+]  # fmt: skip
+
+
+@cache
+def _bundled() -> tuple[OpDef, ...]:
+    return registry.load(paths.OPS_YAML)
+
+
+def _program(source: str) -> verify.Verdict:
+    ops = registry.parse(source, "ops.yaml", _bundled())
+    return verify.verdicts([derive(op) for op in ops], None, _bundled())[-1]
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_right_programs_pass(name: str) -> None:
+    verdict = _program(MATRICES[name])
+    assert not verdict.errors and not verdict.deferred and verdict.compared > 0
+
+
+@pytest.mark.parametrize(("name", "old", "new", "message"), WRONG_PROGRAMS)
+def test_wrong_programs_are_found(name: str, old: str, new: str, message: str) -> None:
+    assert old in MATRICES[name]
+    errors = [str(e) for e in _program(MATRICES[name].replace(old, new)).errors]
+    assert errors and errors[0].startswith("ops.yaml:" + message), errors
+
+
+def test_a_reading_in_doubles_is_left_to_the_tests() -> None:
+    verdict = _program(MATRICES["flip"].replace("reference: flip", "reference: zeros_like"))
+    assert not verdict.errors and verdict.deferred == ("input",) and not verdict.compared
 
 
 # The cache ---------------------------------------------------------------------------------------

@@ -47,12 +47,25 @@ def test_the_result_is_the_callers() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: opsmith.ones(2, 2).inverse(), "LinAlgError", "inverse: Singular matrix"),
-        (lambda: opsmith.ones(2, 3).inverse(), "LinAlgError", "must be square"),
         (
-            lambda: opsmith.ones(2, 2).long().inverse(),
+            lambda: opsmith.ones(2, 2).inverse(),
+            "LinAlgError",
+            "linalg.inv: The diagonal element 2 is zero, the inversion could not be completed",
+        ),
+        (
+            lambda: opsmith.stack([opsmith.eye(2), opsmith.ones(2, 2)]).inverse(),
+            "LinAlgError",
+            r"linalg.inv: \(Batch element 1\): The diagonal element 2 is zero",
+        ),
+        (
+            lambda: opsmith.ones(2, 3).inverse(),
+            "RuntimeError",
+            "linalg.inv: A must be batches of square matrices, but they are 2 by 3 matrices",
+        ),
+        (
+            lambda: opsmith._functions.invert(opsmith.ones(2, 2).long()),
             "NotImplementedError",
-            "\"inverse\" not implemented for 'Long'",
+            "\"invert\" not implemented for 'Long'",
         ),
         (lambda: opsmith.inverse("a"), "TypeError", "argument 'input'"),
     ],

@@ -166,6 +166,16 @@ def leaves(args: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[Any]:
             yield v
 
 
+def owners(case: Case, names: tuple[str, ...]) -> Iterator[str]:
+    """The parameter of each of ``leaves``; '' for an item of a list."""
+    for n in names:
+        v = case.args.get(n)
+        if isinstance(v, list):
+            yield from ("" for t in v if t is not None)
+        elif v is not None:
+            yield n
+
+
 def differentiable(d: Derived) -> tuple[str, ...]:
     """Parameters whose gradient is tested: those the compiler derived, or, for a composition,
     every tensor that can carry one."""

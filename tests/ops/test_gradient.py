@@ -82,14 +82,16 @@ def _slopes(value: Callable[[], float], flat: Any, at: Any) -> tuple[float, floa
     return (up - middle) / step, (middle - down) / step
 
 
-def _groups(case: Case, flat: Any) -> list[Any]:
+def _groups(case: Case, flat: Any, name: str) -> list[Any]:
     """Which elements move together: one by one, or, where a sample has ties, those that are equal.
 
-    At a tie an op selects one of the equals (or shares), and only their sum has a derivative.
+    At a tie an op selects one of the equals (or shares), and only their sum has a derivative. Of
+    a symmetric matrix (an argument ``name``) the two elements that are one do.
     """
     if "values" in case.op.samples[case.number] and "values" not in case.args:
         return [np.flatnonzero(flat == v) for v in np.unique(flat[np.isfinite(flat)])]
-    return [np.array([k]) for k in range(0, flat.size, max(1, -(-flat.size // MOST)))]
+    every = [[k] for k in range(flat.size)] if not name else samples.together(case, name)
+    return [np.array(at) for at in every[:: max(1, -(-len(every) // MOST))]]
 
 
 def _compare(
@@ -98,16 +100,21 @@ def _compare(
     value: Callable[[], float],
     grads: list[Any],
     case: Case,
+    owners: list[str],
     close: float = CLOSE,
 ) -> None:
-    """``grads`` against differences of ``value``, which reads the leaves' memory."""
+    """``grads`` against differences of ``value``, which reads the leaves' memory.
+
+    ``owners``: the parameters that the first leaves are arguments of.
+    """
     declared_zero = bool(op.stop) or _overwrites(op)
-    for k, (leaf, grad) in enumerate(zip(leaves, grads, strict=True)):
+    owners = [*owners, *[""] * (len(leaves) - len(owners))]
+    for k, (leaf, grad, name) in enumerate(zip(leaves, grads, owners, strict=True)):
         memory = leaf.detach().numpy()
         assert memory.flags.c_contiguous
         flat = memory.reshape(-1)
         every = np.zeros(flat.size) if grad is None else h.numpy(grad).reshape(-1)
-        groups = _groups(case, flat)
+        groups = _groups(case, flat, name)
         slopes = [_slopes(value, flat, at) for at in groups]
         steady = [abs(a + b) / 2 for a, b in slopes if max(abs(a), abs(b)) < JUMP]
         scale = max([1.0, *steady])
@@ -141,7 +148,8 @@ def test_first_order(derived: Derived) -> None:
 def _check_first(d: Derived, case: Case) -> None:
     leaves, run, weights = _first(d, case, 1)
     grads = _grad(_scalar(run(), weights), leaves)
-    _compare(d.op, leaves, lambda: _scalar(run(), weights).item(), grads, case)
+    owners = list(h.owners(case, trials.differentiable(d)))
+    _compare(d.op, leaves, lambda: _scalar(run(), weights).item(), grads, case, owners)
 
 
 @pytest.mark.trial("double backward")
@@ -166,7 +174,8 @@ def _check_second(d: Derived, case: Case) -> None:
     total = directional(True)
     # Off the graph is right only where the gradient is a constant: then all differences are 0.
     seconds = _grad(total, every) if total.requires_grad else [None] * len(every)
-    _compare(d.op, every, lambda: directional(False).item(), seconds, case, close=2e-5)
+    owners = list(h.owners(case, trials.differentiable(d)))
+    _compare(d.op, every, lambda: directional(False).item(), seconds, case, owners, close=2e-5)
 
 
 @pytest.mark.trial("double backward")

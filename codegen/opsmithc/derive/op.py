@@ -68,12 +68,13 @@ def float_tensors(op: OpDef) -> tuple[str, ...]:
 
 
 def differentiable_outputs(op: OpDef) -> tuple[str, ...]:
-    """Outputs that carry a gradient (indices and booleans do not)."""
+    """Outputs that carry a gradient (indices, booleans and what has a dtype of its own do not)."""
     if op.dtype.kind == "always_bool":
         return ()
     if isinstance(op.meaning, Out):
         return tuple(o for o in op.schema.outputs if not is_boolean(meaning_formula(op, o)))
-    return tuple(o for o in op.schema.outputs if o not in INDEX_OUTPUTS)
+    integers = {*INDEX_OUTPUTS, *op.dtype.outputs}
+    return tuple(o for o in op.schema.outputs if o not in integers)
 
 
 INDEX_OUTPUTS = frozenset({"indices"})  # the schema name PyTorch gives positions

@@ -126,6 +126,7 @@ class IndexRows:
     foreach: bool
     hidden: bool
     nn: bool
+    linalg: bool
 
 
 def index_rows(op: OpDef) -> IndexRows:
@@ -146,7 +147,7 @@ def index_rows(op: OpDef) -> IndexRows:
         tuple((word, op.name, binary, inplace) for word in words),
         tuple((p.name, str(p.type)) for p in op.schema.params),
         "property" in op.variants, inplace, "foreach" in op.variants, op.hidden,
-        "nn" in op.variants,
+        "nn" in op.variants, "linalg" in op.variants,
     )  # fmt: skip
 
 
@@ -162,7 +163,8 @@ def index_text(rows: Sequence[IndexRows], shards: Mapping[str, Sequence[str]]) -
     lines += [f"INPLACE = {tuple(r.op for r in rows if r.inplace)!r}"]
     lines += [f"FOREACH = {tuple(r.op for r in rows if r.foreach)!r}"]
     lines += [f"HIDDEN = {tuple(r.op for r in rows if r.hidden)!r}"]
-    lines += [f"NN = {tuple(r.op for r in rows if r.nn)!r}", ""]
+    lines += [f"NN = {tuple(r.op for r in rows if r.nn)!r}"]
+    lines += [f"LINALG = {tuple(r.op for r in rows if r.linalg)!r}", ""]
     return "\n".join(lines)
 
 

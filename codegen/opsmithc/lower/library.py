@@ -6,7 +6,6 @@ call a C entry point it calls ``opsmith._library``'s stand-in for one.
 
 from __future__ import annotations
 
-from ..abi import encode
 from ..centry import Entry
 from ..derive.op import Derived
 from ..dtypes import TABLE
@@ -14,6 +13,8 @@ from ..errors import RegistryError
 from ..opdef import OpDef, Reference
 from ..pytext.raw import RawOps
 from .family import Family
+
+OBJECTS = ("dtype", "device", "Generator", "Dimname")  # of opsmith's own: no package knows them
 
 
 class Library(Family):
@@ -39,20 +40,21 @@ class Library(Family):
         assert op.fast is not None
         tensors = []
         for k, p in enumerate(op.schema.params):
-            if len(encode(p).c) != 1 or p.type.base == "dtype":
+            if p.type.base == "Tensor" and p.type.is_list or p.type.base in OBJECTS:
                 raise RegistryError(
                     op.fast.place, f"fast library: parameter '{p.name}' of type '{p.type}' cannot "
-                    "be passed to a library; tensors, ints, floats and bools can"
+                    "be passed to a library; tensors, numbers, texts and lists of numbers can"
                 )  # fmt: skip
             if p.type.is_tensor:
                 tensors.append(k)
         taken = tuple(t.name for t in TABLE if not {t.code, t.name, t.kind} & op.unsupported.keys())
-        entry = f"library_entry({op.name!r}, {op.fast.target!r}, {taken!r}, {tuple(tensors)!r})"
+        facts = (op.name, op.fast.target, taken, tuple(tensors), bool(d.gradients))
+        entry = f"library_entry{facts!r}"
         return [
             "from opsmith._library import library_entry",
             f"c_{op.name} = {entry}",
             "",
-            *function_text(d, (), ops),
+            *function_text(d, (), ops, plain=True),
         ]
 
 

@@ -12,7 +12,7 @@ from ..formula import Num, names, substitute, unparse
 from ..lower.pointwise import number_params
 from ..opdef import Out, Reduce
 from .raw import NoRaw, Program, RawOps, gradient_lines
-from .record import FACTS, SHAPE, Record, has_list, is_list
+from .record import FACTS, SHAPE, Record, has_list, is_list, shaped_outputs
 from .signature import default, safe
 from .tree import python
 
@@ -96,7 +96,9 @@ def _recorded(record: Record, suffix: str) -> list[str]:
     lines = [f"def r_{op.name}{suffix}(n, g):"]
     outputs = differentiable_outputs(op)
     if len(outputs) > 1:
-        lines.append(f"    {', '.join(cotangent(op, o) for o in outputs)} = cotangents(g)")
+        shaped = "".join(f", {record.at(o)}" for o in shaped_outputs(op))
+        given = ", ".join(cotangent(op, o) for o in outputs)
+        lines.append(f"    {given} = cotangents(g{shaped})")
     elif cotangent(op, outputs[0]) != "g":
         lines.append(f"    {cotangent(op, outputs[0])} = g")
     for name in record.saved:

@@ -32,16 +32,23 @@ from .tree import python, static
 
 
 def function_text(
-    derived: Derived, is_dims: tuple[str, ...] = (), ops: RawOps | None = None
+    derived: Derived, is_dims: tuple[str, ...] = (), ops: RawOps | None = None, plain: bool = False
 ) -> list[str]:
-    """The function of an op whose C entry takes all parameters (reduce, scan, view, index)."""
+    """The function of an op whose C entry takes all parameters (reduce, scan, view, index).
+
+    ``plain``: what stands for the entry is Python; only tensors cross as C values.
+    """
     op = derived.op
     n = op.name
     record = record_of(derived)
     lines: list[str] = []
     if derived.gradients:
         lines += backward_texts(derived, record, "", ops)
-    args = [encode(p, p.name in is_dims).py.replace("{x}", safe(p.name)) for p in op.schema.params]
+    args = [
+        safe(p.name) if plain and not p.type.is_tensor
+        else encode(p, p.name in is_dims).py.replace("{x}", safe(p.name))
+        for p in op.schema.params
+    ]  # fmt: skip
     out = "out" in op.variants
     passed = arguments(op) + (", out=out" if out else "")
     lines += [f"def {n}({signature(op)}):", *doc(op), *renaming(op, itself(op), passed)]

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..derive.algebra import simplify
-from ..derive.op import Derived, Gradient
+from ..derive.op import Derived, Gradient, differentiable_outputs
 from ..formula import Attr, Name, Node, names, substitute, transform
 from ..lower.pointwise import number_params
-from ..opdef import OpDef, Reduce
+from ..opdef import OpDef, Reduce, Reference
 from .signature import safe
 
 SHAPE_OF, DTYPE_OF = "shape_of_", "dtype_of_"  # facts about a tensor, kept without holding it
@@ -69,12 +69,20 @@ def record_of(derived: Derived, defaults: bool = False) -> Record:
         reads |= dict.fromkeys(g.reads)
     if isinstance(op.meaning, Reduce):
         reads |= dict.fromkeys(p.name for p in op.schema.params if p.name in ("dim", "keepdim"))
+    if grads:
+        reads |= dict.fromkeys(shaped_outputs(op))
     order = [p.name for p in op.schema.params] + list(op.schema.outputs)
     saved = tuple(n for n in order if n in reads)
     saved += tuple(n for n in reads if n.startswith(FACTS))
     if isinstance(op.meaning, Reduce):
         saved += (SHAPE,)
     return Record(derived, edges, saved, grads)
+
+
+def shaped_outputs(op: OpDef) -> tuple[str, ...]:
+    """Outputs whose missing cotangents are zeros of a shape that only they know."""
+    carriers = differentiable_outputs(op)
+    return carriers if isinstance(op.meaning, Reference) and len(carriers) > 1 else ()
 
 
 def _shape_name(node: Node) -> Node:

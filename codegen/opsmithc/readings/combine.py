@@ -12,6 +12,17 @@ import numpy as np
 
 Array = Any
 
+
+def product_of_others(input: Array, dim: int | None = None) -> Array:
+    """For each element the product of all others."""
+    if input.ndim == 0:
+        return input * 0 + 1
+    if dim is None:
+        return product_of_others(input.reshape(-1), 0).reshape(input.shape)
+    others = [np.prod(np.delete(input, k, dim), dim) for k in range(input.shape[dim])]
+    return np.stack(others, dim) if others else input
+
+
 # Sums of products, overloads ---------------------------------------------------------------------
 
 

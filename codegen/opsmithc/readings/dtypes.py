@@ -61,6 +61,8 @@ def results(op: OpDef, operands: Mapping[str, Operand]) -> tuple[DType, ...]:
 
 def _result(op: OpDef, base: DType, k: int) -> DType:
     output = op.schema.outputs[k]
+    if output in op.dtype.outputs:
+        return BY_NAME[op.dtype.outputs[output]]
     if output in INDEX_OUTPUTS or _is_position(op, k):
         return LONG
     match op.dtype.kind:

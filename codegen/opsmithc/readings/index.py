@@ -115,7 +115,8 @@ class _Run:
         shape = self.output_shape()
         parts = split(p.dims[OUT], shape, self.env.get("dim", 0))
         flat = tuple(math.prod(part) for part in parts)
-        out = np.zeros(flat)
+        exact = any(a is not None and a.dtype == object for a in self.arrays.values())
+        out = np.zeros(flat, object if exact else float)
         if p.start:
             start = self.arrays[p.start]
             assert start is not None

@@ -208,20 +208,3 @@ def _unknown(why: str = "depends on the dtype, which this reading does not see")
     from .value import NoValue
 
     raise NoValue(why)
-
-
-def inverse(input: Array) -> Array:
-    """Gauss-Jordan elimination with the largest pivot, in long double."""
-    n = input.shape[-1]
-    a = np.asarray(input, np.longdouble)
-    unit = np.broadcast_to(np.eye(n, dtype=np.longdouble), a.shape)
-    both = np.concatenate([a, unit], -1).reshape(-1, n, 2 * n) if a.size else a
-    for rows in both if a.size else ():
-        for k in range(n):
-            pivot = k + int(np.argmax(np.abs(rows[k:, k])))
-            rows[[k, pivot]] = rows[[pivot, k]]
-            rows[k] /= rows[k, k]
-            for other in range(n):
-                if other != k:
-                    rows[other] -= rows[other, k] * rows[k]
-    return both[..., n:].reshape(a.shape) if a.size else np.zeros(a.shape)

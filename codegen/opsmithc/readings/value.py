@@ -31,11 +31,11 @@ from ..opdef import (
     View,
 )  # fmt: skip
 from ..reader import literal
-from . import combine, index, order, reference, shapes, view
+from . import combine, index, linear, matrices, order, reference, shapes, view
 from .np import evaluate_np
 
 Array = Any
-MEANINGS = (reference, shapes, order, combine)  # functions by the names of the registry
+MEANINGS = (reference, shapes, order, combine, matrices, linear)  # functions by registry names
 
 
 class NoValue(Exception):
@@ -43,7 +43,14 @@ class NoValue(Exception):
 
 
 class Values:
-    """Runs ops by their meaning."""
+    """Runs ops by their meaning; derived classes compute with other numbers."""
+
+    evaluate = staticmethod(evaluate_np)  # the value of a formula on arrays
+
+    @staticmethod
+    def floats(array: Any) -> Array:
+        """An array as the numbers that are computed with."""
+        return array.astype(np.float64)
 
     def __init__(self, ops: Iterable[OpDef]) -> None:
         """Know every op by name and alias."""
@@ -75,7 +82,7 @@ class Values:
         kind = common_kind(op, env)
         for p in op.schema.params:
             if p.type.base == "Tensor":
-                env[p.name] = _operand(op, p.name, env[p.name], kind)
+                env[p.name] = self._operand(op, p.name, env[p.name], kind)
         with np.errstate(all="ignore"):
             return tuple(self._outputs(op, env, kind))
 
@@ -102,6 +109,29 @@ class Values:
                 found = fn(**env)
                 return found if isinstance(found, tuple | list) else [found]
 
+    def _operand(self, op: OpDef, name: str, value: Any, kind: str) -> Any:
+        """A tensor argument as the formula reads it."""
+        if value is None:
+            return None
+        if isinstance(value, list | tuple):
+            return [self._operand(op, name, v, kind) for v in value]
+        array = np.asarray(value)
+        own = op.dtype.classes.get(name)
+        if own == "bool":
+            return array != 0
+        if own == "integral" or name not in op.dtype.args and array.dtype.kind not in "fO":
+            return array.astype(np.int64) if array.dtype.kind != "b" else array
+        if kind == "bool":
+            stated = isinstance(op.meaning, Out) and any(
+                "bool" in f for f in op.meaning.outputs.values()
+            )
+            return (
+                array
+                if stated or not isinstance(op.meaning, Out | Reduce | Scan)
+                else array.astype(np.int64)
+            )
+        return self.floats(array) if kind == "float" else array.astype(np.int64)
+
     def _pointwise(self, op: OpDef, env: dict[str, Any], kind: str) -> Sequence[Array]:
         found = []
         for p in op.schema.params:  # a kernel of integers reads numbers as integers
@@ -114,7 +144,7 @@ class Values:
                 raise NoValue(f"no formula for {kind}")
             if any(fn in table() and table()[fn].random for fn in calls(node)):
                 raise NoValue("random")
-            value = evaluate_np(node, env, self)
+            value = self.evaluate(node, env, self)
             found.append(np.broadcast_to(value, np.broadcast_shapes(*shapes, np.shape(value))))
         return found
 
@@ -122,13 +152,13 @@ class Values:
         assert isinstance(op.meaning, Body)
         self._share_rows(op, env)
         for name, f in op.let.items():
-            env[name] = evaluate_np(f.node, env, self)
+            env[name] = self.evaluate(f.node, env, self)
         for when, block, _ in op.meaning.cases:
-            if when is not None and not evaluate_np(when.node, env, self):
+            if when is not None and not self.evaluate(when.node, env, self):
                 continue
             for name, node in block.lets:
-                env[name] = evaluate_np(node, env, self)
-            found = evaluate_np(block.result, env, self)
+                env[name] = self.evaluate(node, env, self)
+            found = self.evaluate(block.result, env, self)
             return found if isinstance(found, tuple | list) else [found]
         raise NoValue("no case applies")
 
@@ -147,7 +177,7 @@ class Values:
             if np.ndim(env[n]) != np.ndim(env[full[0]]):
                 raise NoValue(f"'{n}' has one element a row: as many dims as the others")
         shape = np.broadcast_shapes(*(np.shape(env[n]) for n in (*full, *single)))
-        axes = np.ravel(evaluate_np(dim, env, self)).tolist()
+        axes = np.ravel(self.evaluate(dim, env, self)).tolist()
         rows = list(shape)
         for axis in axes if shape else ():
             rows[axis] = 1
@@ -189,31 +219,7 @@ def _each(value: Any) -> Sequence[Any]:
 
 
 def _kind(array: Any) -> str:
-    return {"f": "float", "b": "bool"}.get(np.asarray(array).dtype.kind, "int")
-
-
-def _operand(op: OpDef, name: str, value: Any, kind: str) -> Any:
-    """A tensor argument as the formula reads it."""
-    if value is None:
-        return None
-    if isinstance(value, list | tuple):
-        return [_operand(op, name, v, kind) for v in value]
-    array = np.asarray(value)
-    own = op.dtype.classes.get(name)
-    if own == "bool":
-        return array != 0
-    if own == "integral" or name not in op.dtype.args and array.dtype.kind != "f":
-        return array.astype(np.int64) if array.dtype.kind != "b" else array
-    if kind == "bool":
-        stated = isinstance(op.meaning, Out) and any(
-            "bool" in f for f in op.meaning.outputs.values()
-        )
-        return (
-            array
-            if stated or not isinstance(op.meaning, Out | Reduce | Scan)
-            else array.astype(np.int64)
-        )
-    return array.astype(np.float64 if kind == "float" else np.int64)
+    return {"f": "float", "O": "float", "b": "bool"}.get(np.asarray(array).dtype.kind, "int")
 
 
 # Folds -------------------------------------------------------------------------------------------
