@@ -11,12 +11,9 @@ from math import e, inf, nan, pi
 from . import _core, _create, _dtypes
 from ._core import Tensor
 from ._create import (
-    as_tensor,
     empty,
     empty_like,
     empty_strided,
-    from_numpy,
-    frombuffer,
     full,
     full_like,
     get_default_dtype,
@@ -39,6 +36,8 @@ from ._dtypes import (
     preserve_format,
     strided,
 )  # fmt: skip
+from ._foreign import as_tensor, from_numpy, frombuffer
+from ._places import get_default_device, set_default_device
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

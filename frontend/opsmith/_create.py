@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from array import array
 
+from . import _places
 from ._boundary import check, ffi, lib
-from ._core import Leaf, Tensor, device_code, ints, is_number, make, scalar, wrap
-from ._dtypes import BY_NUMPY, CPU, DTYPES, Size, bool_, default_float, dtype, float64, int64
+from ._core import Leaf, Tensor, device_code, ints, is_number, make, scalar, wrap, write_out
+from ._dtypes import (
+    BY_NUMPY,
+    CPU,
+    DTYPES,
+    SCALAR_TYPE_NAMES,
+    Size,
+    bool_,
+    default_float,
+    dtype,
+    float64,
+    int64,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +43,10 @@ def set_default_dtype(d: dtype) -> None:
     lib.ops_set_default_dtype(d.code)
 
 
-def _finish(t: Tensor, requires_grad: bool) -> Tensor:
+def finish(t: Tensor, requires_grad: bool, out: Tensor | None = None) -> Tensor:
+    """The end of a function that makes a tensor: into ``out`` if given, as a leaf if wanted."""
+    if out is not None:
+        t = write_out(out, t.to(out.dtype), "out")
     if requires_grad:
         t.requires_grad_(True)
     return t
@@ -50,6 +65,8 @@ def tensor(
     if dtype is not None:
         dtype = as_dtype(dtype)
     floats = dtype is None or dtype.is_floating_point  # any number fits
+    if device is None and _places.used and not isinstance(data, Tensor):
+        device = _places.get_default_device()
     if data.__class__ is list and data and data[0].__class__ is float and floats and device is None:
         try:  # a flat list of floats: the common case
             block = array("d", data).tobytes()
@@ -57,12 +74,12 @@ def tensor(
             pass
         else:
             h = lib.ops_from_doubles((dtype or _default).code, block, len(data))
-            return _finish(wrap(h), True) if requires_grad else make(h, None)
+            return finish(wrap(h), True) if requires_grad else make(h, None)
     if isinstance(data, Tensor):
         t = data.detach().clone()
         if dtype is not None or device is not None:
             t = t.to(dtype=dtype, device=device)
-        return _finish(t, requires_grad)
+        return finish(t, requires_grad)
     if hasattr(data, "__array_interface__") or hasattr(data, "__array__"):
         if not floats and is_number(data):
             t = _from_python(data.item(), dtype)
@@ -72,7 +89,7 @@ def tensor(
         t = _from_python(data, dtype)
     if device is not None:
         t = t.to(device=device)
-    return _finish(t, requires_grad)
+    return finish(t, requires_grad)
 
 
 def _from_array(data: Any, d: dtype | None) -> Tensor:
@@ -186,97 +203,6 @@ def _number(v: Any) -> Any:
     raise RuntimeError(f"Could not infer dtype of {name}")
 
 
-def as_tensor(data: Any, dtype: dtype | None = None, device: Any = None) -> Tensor:
-    """The data as a tensor, without copying when it already fits."""
-    if isinstance(data, Tensor):
-        return data.to(dtype=dtype or data.dtype, device=device)
-    if type(data).__module__ == "numpy" and hasattr(data, "__array_interface__") and data.ndim:
-        t = from_numpy(data)
-        return t if dtype is None else t.to(dtype)
-    return tensor(data, dtype=dtype, device=device)
-
-
-_OWNERS: dict[float, Any] = {}
-_next_owner = 1.0
-
-
-@ffi.callback("void(double)")
-def _release(key: float) -> None:
-    _OWNERS.pop(key, None)
-
-
-def _adopt(owner: Any, d: dtype, address: int, shape: Any, strides: Any, readonly: bool) -> Tensor:
-    """A tensor over foreign memory, which lives as long as the tensor's storage."""
-    global _next_owner
-    key = _next_owner
-    _next_owner += 1.0
-    h = lib.ops_from_foreign(
-        d.code,
-        ffi.cast("char *", address),
-        int(readonly),
-        len(shape),
-        list(shape) or [0],
-        list(strides) or [0],
-        key,
-        _release,
-    )
-    _OWNERS[key] = owner
-    if not h:
-        del _OWNERS[key]
-    return wrap(h)
-
-
-def from_numpy(array: Any) -> Tensor:
-    """A tensor that shares memory with a NumPy array.
-
-    Raises:
-        TypeError: for other objects and dtypes opsmith lacks.
-        ValueError: for strides that are no multiple of the item size.
-    """
-    import numpy as np
-
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
-    d = BY_NUMPY.get(array.dtype.name)
-    if d is None or array.dtype.byteorder == ">":
-        raise TypeError(
-            f"can't convert np.ndarray of type {array.dtype}. The only supported types are: "
-            f"{', '.join(BY_NUMPY)}."
-        )
-    if any(s < 0 for s in array.strides):
-        raise ValueError(
-            "At least one stride in the given numpy array is negative, and tensors with negative "
-            "strides are not currently supported. (You can probably work around this by making a copy "  # noqa: E501
-            "of your array with array.copy().)"
-        )
-    if any(s % array.itemsize for s in array.strides):
-        raise ValueError("given numpy array strides not a multiple of the element byte size")
-    strides = [s // array.itemsize for s in array.strides]
-    return _adopt(
-        array,
-        d,
-        array.__array_interface__["data"][0],
-        array.shape,
-        strides,
-        not array.flags.writeable,
-    )
-
-
-def frombuffer(
-    buffer: Any, *, dtype: dtype, count: int = -1, offset: int = 0, requires_grad: bool = False
-) -> Tensor:
-    """A 1-d tensor over an object with the buffer protocol."""
-    view = memoryview(buffer)
-    n = (view.nbytes - offset) // dtype.itemsize if count < 0 else count
-    if n < 0 or offset + n * dtype.itemsize > view.nbytes:
-        raise ValueError(
-            f"requested buffer length ({n} * {dtype.itemsize} bytes) after offset ({offset} bytes) must not be greater than actual buffer length ({view.nbytes} bytes)"  # noqa: E501
-        )
-    c = ffi.from_buffer(view)
-    address = int(ffi.cast("intptr_t", c)) + offset
-    return _finish(_adopt((c, view), dtype, address, (n,), (1,), view.readonly), requires_grad)
-
-
 def _size(size: tuple[Any, ...]) -> tuple[int, ...]:
     if len(size) == 1 and not hasattr(size[0], "__index__"):
         size = tuple(size[0])
@@ -297,20 +223,32 @@ def as_dtype(d: Any) -> dtype:
     return found
 
 
-def _dtype_of(d: Any) -> dtype:
+def dtype_of(d: Any, out: Tensor | None = None) -> dtype:
+    """The dtype of a new tensor: the one asked for, that of ``out``, or the default."""
+    if out is not None:
+        if d is not None and as_dtype(d) is not out.dtype:
+            names = [SCALAR_TYPE_NAMES[x.code] for x in (as_dtype(d), out.dtype)]
+            raise RuntimeError(
+                f"dtype {names[0]} does not match dtype of out parameter ({names[1]})"
+            )
+        return out.dtype
     return _default if d is None else as_dtype(d)
 
 
-def _device_of(d: Any) -> int:
-    return 0 if d is None else device_code(d)
+def place_of(d: Any) -> int:
+    """The number of the device asked for, or of the default one."""
+    if d is None:
+        return device_code(_places.get_default_device()) if _places.used else 0
+    return device_code(d)
 
 
 def empty(*size: Any, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,  # noqa: E501
           requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip  # noqa: E501
     """A tensor of that size with undefined values."""
-    return _finish(
-        wrap(lib.ops_empty(_dtype_of(dtype).code, _device_of(device), *ints(_size(size)))),
+    return finish(
+        wrap(lib.ops_empty(dtype_of(dtype, out).code, place_of(device), *ints(_size(size)))),
         requires_grad,
+        out,
     )
 
 
@@ -319,7 +257,7 @@ def full(size: Any, fill_value: Any, *, out: Any = None, dtype: dtype | None = N
     """A tensor filled with one value; without dtype, of the value's own kind."""
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
-    if dtype is None:
+    if dtype is None and out is None:
         dtype = (
             bool_
             if isinstance(fill_value, bool)
@@ -328,23 +266,23 @@ def full(size: Any, fill_value: Any, *, out: Any = None, dtype: dtype | None = N
             else _default
         )
     h = lib.ops_full(
-        _dtype_of(dtype).code, _device_of(device), *scalar(fill_value), *ints(_size((size,)))
+        dtype_of(dtype, out).code, place_of(device), *scalar(fill_value), *ints(_size((size,)))
     )
-    return _finish(wrap(h), requires_grad)
+    return finish(wrap(h), requires_grad, out)
 
 
 def zeros(*size: Any, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,  # noqa: E501
           requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """A tensor of zeros."""
-    h = lib.ops_full(_dtype_of(dtype).code, _device_of(device), 0, 0.0, 0, *ints(_size(size)))
-    return _finish(wrap(h), requires_grad)
+    h = lib.ops_full(dtype_of(dtype, out).code, place_of(device), 0, 0.0, 0, *ints(_size(size)))
+    return finish(wrap(h), requires_grad, out)
 
 
 def ones(*size: Any, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,  # noqa: E501
          requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """A tensor of ones."""
-    h = lib.ops_full(_dtype_of(dtype).code, _device_of(device), 0, 0.0, 1, *ints(_size(size)))
-    return _finish(wrap(h), requires_grad)
+    h = lib.ops_full(dtype_of(dtype, out).code, place_of(device), 0, 0.0, 1, *ints(_size(size)))
+    return finish(wrap(h), requires_grad, out)
 
 
 def _like(
@@ -355,7 +293,7 @@ def _like(
     r = wrap(lib.ops_like(t._h, -1 if dtype is None else as_dtype(dtype).code, kind, f, i))
     if device is not None:
         r = r.to(device=device)
-    return _finish(r, requires_grad)
+    return finish(r, requires_grad)
 
 
 def empty_like(input: Tensor, *, dtype: dtype | None = None, layout: Any = None, device: Any = None,
@@ -387,9 +325,9 @@ def empty_strided(size: Any, stride: Any, *, dtype: dtype | None = None, layout:
     """Undefined values with the given strides."""
     shape, strides = list(_size((size,))), list(_size((stride,)))
     h = lib.ops_empty_strided(
-        _dtype_of(dtype).code, _device_of(device), len(shape), shape or [0], strides or [0]
+        dtype_of(dtype).code, place_of(device), len(shape), shape or [0], strides or [0]
     )
-    return _finish(wrap(h), requires_grad)
+    return finish(wrap(h), requires_grad)
 
 
 __all__ = ["CPU", "DTYPES", "Leaf", "Size", "check"]

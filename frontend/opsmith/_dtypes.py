@@ -81,6 +81,19 @@ class device:
         """Its number at the boundary."""
         return self.TYPES.index(self.type)
 
+    def __enter__(self) -> device:
+        from . import _places
+
+        return _places.enter(self)
+
+    def __exit__(self, *_: Any) -> None:
+        from . import _places
+
+        _places.leave()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return device, (self.type, self.index)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from . import _functions as f
 from ._boundary import lib
 from ._core import Tensor, attach, check_inplace, grad_enabled, raw, rebase, scalar, seq, wrap
-from ._dtypes import DTYPES, POSITIONS, SCALAR_TYPE_NAMES, bool_, uint8
+from ._dtypes import CPU, DTYPES, POSITIONS, SCALAR_TYPE_NAMES, bool_, uint8
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     elif not isinstance(value, Tensor):
         from ._create import tensor
 
-        value = tensor(value)
+        value = tensor(value, device=CPU)
         if tensors and value.dtype is not view.dtype:
             value = value.to(view.dtype)
     if not tensors:
@@ -231,8 +231,8 @@ def _item(i: Any, self: Tensor) -> Any:
         if hasattr(i, "__array_interface__") and getattr(i, "ndim", 1) == 0 and i.dtype.kind == "b":
             return bool(i)
         if isinstance(i, (list, tuple, range)) and len(i) == 0:
-            return tensor([], dtype=int64)
-        t = tensor(list(i) if isinstance(i, range) else i)
+            return tensor([], dtype=int64, device=CPU)
+        t = tensor(list(i) if isinstance(i, range) else i, device=CPU)
         return _item(t, self)
     if hasattr(i, "__index__"):
         return i.__index__()
@@ -324,7 +324,7 @@ def _positions_of_bool(on: bool, view: Tensor) -> Tensor:
     from ._create import zeros
     from ._dtypes import int64
 
-    return zeros(1 if on else 0, dtype=int64)
+    return zeros(1 if on else 0, dtype=int64, device=CPU)
 
 
 # Writing -----------------------------------------------------------------------------------------

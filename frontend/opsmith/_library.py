@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from ._boundary import lib
 from ._core import NONE_H, alias, grad_enabled, steal
-from ._create import empty, from_numpy
+from ._create import empty
 from ._dtypes import BY_NUMPY
+from ._foreign import from_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

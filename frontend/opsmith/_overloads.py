@@ -6,7 +6,7 @@ The registry has one schema an op; here the other call forms are told apart.
 from __future__ import annotations
 
 from . import _functions as f
-from ._core import Tensor, need_tensor
+from ._core import Tensor, need_tensor, write_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,8 +92,12 @@ def scatter(
     *,
     value: Any = None,
     reduce: str | None = None,
+    out: Any = None,
 ) -> Tensor:
     """Writes ``src`` (a tensor or a number) at positions along dim, or combines it there."""
+    if out is not None:
+        found = scatter(input, dim, index, src, value=value, reduce=reduce)
+        return write_out(out, found, "scatter")
     given = value if src is None else src
     if reduce is not None:
         if reduce == "add":
@@ -125,7 +129,7 @@ def _spread(v: Any, input: Tensor, index: Tensor) -> Tensor:
         return v
     from ._create import full
 
-    return full(tuple(index.shape), v, dtype=input.dtype)
+    return full(tuple(index.shape), v, dtype=input.dtype, device=input.device)
 
 
 Tensor.where = _where_method  # type: ignore[attr-defined]

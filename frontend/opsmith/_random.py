@@ -12,8 +12,9 @@ import struct
 from . import _functions as f
 from ._boundary import lib
 from ._core import Tensor
-from ._create import _finish, _size, empty, frombuffer
+from ._create import _size, dtype_of, empty, finish, tensor
 from ._dtypes import CPU, bool_, float64, int64, uint8
+from ._foreign import frombuffer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,8 +153,8 @@ def rand(
     layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Uniform numbers in [0, 1)."""
-    like = empty(*size, dtype=dtype, device=device)
-    return _finish(_uniform(like, generator), requires_grad)
+    like = empty(*size, dtype=dtype_of(dtype, out), device=device)
+    return finish(_uniform(like, generator), requires_grad, out)
 
 
 def randn(
@@ -161,8 +162,8 @@ def randn(
     layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Standard normal numbers."""
-    like = empty(*size, dtype=dtype, device=device)
-    return _finish(_normal(like, generator), requires_grad)
+    like = empty(*size, dtype=dtype_of(dtype, out), device=device)
+    return finish(_normal(like, generator), requires_grad, out)
 
 
 def rand_like(
@@ -196,7 +197,8 @@ def randint(
         )
     draws = _uniform(empty(size, dtype=float64, device=device), generator)
     values = f.floor(draws * float(high - low)).to(int64) + low
-    return _finish(values.to(dtype or int64), requires_grad)
+    target = int64 if dtype is None and out is None else dtype_of(dtype, out)
+    return finish(values.to(target), requires_grad, out)
 
 
 def randint_like(
@@ -205,7 +207,7 @@ def randint_like(
     """Integers in [low, high) in the shape of ``input``."""
     if high is None:
         low, high = 0, low
-    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype)
+    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype, device=input.device)
 
 
 def randperm(
@@ -217,15 +219,15 @@ def randperm(
         raise RuntimeError(f"n must be non-negative, got {n}")
     import numpy as np
 
-    keys = _uniform(empty(n, dtype=float64), generator)
+    keys = _uniform(empty(n, dtype=float64, device=CPU), generator)
     order = np.argsort(keys.numpy(), kind="stable").astype(np.int64)
-    return _from_array(order).to(dtype or int64)
+    target = int64 if dtype is None and out is None else dtype_of(dtype, out)
+    order = tensor(order, dtype=target, device=device)
+    return finish(order, requires_grad, out)
 
 
 def _from_array(a: Any) -> Tensor:
-    from ._create import tensor
-
-    return tensor(a)
+    return tensor(a, device=CPU)
 
 
 def normal(
@@ -241,23 +243,23 @@ def normal(
             raise TypeError("normal() needs a size when mean and std are numbers")
         shape = (mean + std).shape
         dtype = like[0].dtype
-    return _finish(
-        randn(*shape, generator=generator, dtype=dtype, device=device) * std + mean, requires_grad
-    )
+    drawn = randn(*shape, generator=generator, dtype=dtype_of(dtype, out), device=device)
+    return finish(drawn * std + mean, requires_grad, out)
 
 
 def bernoulli(
     input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Any = None
 ) -> Tensor:
     """1 with the probability that ``input`` (or p) says, else 0."""
-    return (_uniform(input, generator) < (input if p is None else p)).to(input.dtype)
+    drawn = (_uniform(input, generator) < (input if p is None else p)).to(input.dtype)
+    return finish(drawn, False, out)
 
 
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Poisson numbers of the rates ``input``, by NumPy's generator seeded from ours."""
     import numpy as np
 
-    key = int(randint(0, 2**53, (1,), generator=generator).item())
+    key = int(randint(0, 2**53, (1,), generator=generator, device=CPU).item())
     draws = np.random.default_rng(key).poisson(input.detach().double().numpy())
     return _from_array(draws).to(input.dtype)
 
@@ -288,19 +290,20 @@ def multinomial(
             else "invalid multinomial distribution (with replacement=False, not enough non-negative category to sample)"  # noqa: E501
         )
     if replacement:
-        u = _uniform(empty(len(rows), num_samples, dtype=float64), generator).numpy()
+        u = _uniform(empty(len(rows), num_samples, dtype=float64, device=CPU), generator).numpy()
         edges = np.cumsum(rows, axis=1)
         picks = np.stack(
             [np.searchsorted(e, v * e[-1], side="right") for e, v in zip(edges, u, strict=True)]
         )
         picks = np.minimum(picks, (rows > 0).shape[1] - 1)
     else:  # the smallest of exponentials with these rates (Efraimidis, Spirakis 2006)
-        u = _uniform(empty(*rows.shape, dtype=float64), generator).numpy()
+        u = _uniform(empty(*rows.shape, dtype=float64, device=CPU), generator).numpy()
         with np.errstate(divide="ignore"):
             waits = np.where(rows > 0, -np.log1p(-u) / rows, np.inf)
         picks = np.argsort(waits, axis=1, kind="stable")[:, :num_samples]
     shape = (num_samples,) if p.ndim == 1 else (len(rows), num_samples)
-    return _from_array(np.ascontiguousarray(picks.astype(np.int64).reshape(shape)))
+    drawn = _from_array(np.ascontiguousarray(picks.astype(np.int64).reshape(shape)))
+    return finish(drawn, False, out)
 
 
 # In-place draws ----------------------------------------------------------------------------------
@@ -362,7 +365,7 @@ def _random_(
         else:
             digits = 1 if d is bool_ else min(53, 8 * d.itemsize - d.is_signed)
         low, to = (0, low) if low else (0, 2**digits)
-    return self.copy_(randint(low, to, tuple(self.shape), generator=generator))
+    return self.copy_(randint(low, to, tuple(self.shape), generator=generator, device=self.device))
 
 
 for _name, _fn in (("uniform_", _uniform_), ("normal_", _normal_), ("bernoulli_", _bernoulli_),

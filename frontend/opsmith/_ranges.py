@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 from . import _functions as f
+from . import _places
 from ._boundary import lib
 from ._core import Tensor, wrap
-from ._create import _finish, empty, get_default_dtype, zeros
-from ._dtypes import float64, int64
+from ._create import dtype_of, empty, finish, place_of, zeros
+from ._dtypes import CPU, DEVICES, float64, int64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,9 +41,16 @@ def arange(
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     whole = all(isinstance(v, int) for v in (start, end, step))
-    target = dtype or (int64 if whole else get_default_dtype())
+    target = int64 if whole and dtype is None and out is None else dtype_of(dtype, out)
     n = max(0, -((start - end) // step)) if whole else max(0, math.ceil((end - start) / step))
-    return _finish(_line(start, step, n, whole).to(target).to(device=device), requires_grad)
+    return _placed(_line(start, step, n, whole).to(target), device, requires_grad, out)
+
+
+def _placed(t: Tensor, device: Any, requires_grad: bool = False, out: Any = None) -> Tensor:
+    """A tensor made on the CPU, where it was asked for."""
+    if device is not None or _places.used:
+        t = t.to(device=DEVICES[place_of(device)])
+    return finish(t, requires_grad, out)
 
 
 def _line(start: Any, step: Any, n: int, whole: bool) -> Tensor:
@@ -68,7 +76,7 @@ def linspace(
     # From both ends, so that the last number is exactly ``end``.
     values = f.where(k < steps / 2, k * step + start, (k - (steps - 1)) * step + end)
     values = values if steps > 1 else k * 0 + start
-    return _finish(values.to(dtype or get_default_dtype()).to(device=device), requires_grad)
+    return _placed(values.to(dtype_of(dtype, out)), device, requires_grad, out)
 
 
 def logspace(
@@ -76,10 +84,8 @@ def logspace(
     layout: Any = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """``base`` to the power of equally spaced exponents."""
-    exponents = linspace(start, end, steps, dtype=float64)
-    return _finish(
-        (base**exponents).to(dtype or get_default_dtype()).to(device=device), requires_grad
-    )
+    exponents = linspace(start, end, steps, dtype=float64, device=CPU)
+    return _placed((base**exponents).to(dtype_of(dtype, out)), device, requires_grad, out)
 
 
 def eye(
@@ -89,9 +95,9 @@ def eye(
     """Ones on the diagonal of an (n, m) matrix of zeros."""
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"n must be greater or equal to 0, got {n if n < 0 else m}")
-    t = zeros(n, n if m is None else m, dtype=dtype)
+    t = zeros(n, n if m is None else m, dtype=dtype_of(dtype, out), device=CPU)
     t.diagonal().fill_(1)
-    return _finish(t.to(device=device), requires_grad)
+    return _placed(t, device, requires_grad, out)
 
 
 def tril_indices(
@@ -104,7 +110,7 @@ def tril_indices(
     layout: Any = None,
 ) -> Tensor:
     """Row and column numbers of the lower triangle, as a (2, n) tensor."""
-    return _staircase(row, col, offset, dtype, lower=True).to(device=device)
+    return _placed(_staircase(row, col, offset, dtype, lower=True), device)
 
 
 def triu_indices(
@@ -117,7 +123,7 @@ def triu_indices(
     layout: Any = None,
 ) -> Tensor:
     """Row and column numbers of the upper triangle, as a (2, n) tensor."""
-    return _staircase(row, col, offset, dtype, lower=False).to(device=device)
+    return _placed(_staircase(row, col, offset, dtype, lower=False), device)
 
 
 def _staircase(row: int, col: int, offset: int, dtype: dtype, *, lower: bool) -> Tensor:
@@ -125,14 +131,15 @@ def _staircase(row: int, col: int, offset: int, dtype: dtype, *, lower: bool) ->
     if row < 0 or col < 0:
         raise RuntimeError(f"the sizes must not be negative, found {row} and {col}")
     total = _steps(row, col, offset + (1 if lower else 0))
-    empty(2, total if lower else row * col - total, dtype=dtype)  # refused if it is too large
-    rows = arange(row)
+    # Refused if it is too large.
+    empty(2, total if lower else row * col - total, dtype=dtype, device=CPU)
+    rows = arange(row, device=CPU)
     edge = f.clamp(rows + (offset + (1 if lower else 0)), 0, col)  # columns left of the stairs
     count = edge if lower else col - edge
     starts = f.cumsum(count, 0) - count  # where each row begins in the result
     rows = f.repeat_interleave(rows, count)
     shift = starts if lower else starts - edge
-    columns = arange(rows.numel()) - f.index_select(shift, 0, rows)
+    columns = arange(rows.numel(), device=CPU) - f.index_select(shift, 0, rows)
     return f.stack([rows, columns]).to(dtype)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 
 from ._boundary import lib
-from ._core import Leaf, Tensor, alias, wrap
+from ._core import Leaf, Tensor, alias, exchange, wrap
 from ._dtypes import DTYPES
 from ._tensor import _method, _property
 from .autograd import engine
@@ -147,9 +147,7 @@ def _get_data(self: Tensor) -> Tensor:
 
 def _set_data(self: Tensor, other: Tensor) -> None:
     fresh = wrap(lib.ops_unshared_alias(other._h))
-    sign = -1.0 if self._h < 0 else 1.0
-    self._h, fresh._h = sign * abs(fresh._h), abs(self._h)
-    self._shape = None
+    exchange(self, fresh)
 
 
 Tensor.data = property(_get_data, _set_data)  # type: ignore[attr-defined]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._boundary import check, lib, take_status
+from ._boundary import SUBCLASS, check, lib, take_status
 from ._dtypes import SCALAR_TYPE_NAMES, Size
 from ._encoding import operand
 from ._handles import Leaf, Tensor, grad_enabled, seq, wrap
@@ -130,11 +130,15 @@ def _warn_resized(before: Size, after: Size) -> None:
 
 def write_out(out: Any, result: Any, name: str) -> Any:
     """Move the result of op ``name`` into out=, which takes its shape and keeps its own dtype."""
-    if not isinstance(result, Tensor):
-        if isinstance(result, tuple):
-            pairs = zip(out, result, strict=True)
-            return type(result)(*[write_out(o, r, name) for o, r in pairs])
-        result = wrap(abs(result), result < 0 or None)
+    if isinstance(result, tuple):
+        if not isinstance(out, (tuple, list)) or len(out) != len(result):
+            raise TypeError(
+                f"{name}(): argument 'out' must be tuple of {len(result)} Tensors, "
+                f"not {type(out).__name__}"
+            )
+        return type(result)(*[write_out(o, r, name) for o, r in zip(out, result, strict=True)])
+    if not isinstance(out, Tensor):
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
     refuse_recorded_out(out, result, name=name)
     if result.device != out.device:
         raise RuntimeError(
@@ -150,8 +154,10 @@ def write_out(out: Any, result: Any, name: str) -> Any:
         )
     if out.shape != result.shape:
         fresh = wrap(lib.ops_convert_to(result._h, want.code, -1, 1, 0))  # may alias an operand
-        check(lib.ops_swap_contents(out._h, fresh._h))
-        return written(out)
+        before = out.shape
+        exchange(out, fresh)
+        _warn_resized(before, out.shape)
+        return out
     if lib.ops_overlaps_itself(out._h):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory "  # noqa: E501
@@ -159,6 +165,16 @@ def write_out(out: Any, result: Any, name: str) -> Any:
         )
     check(lib.ops_copy(out._h, result._h, -seq()))
     return out
+
+
+def exchange(t: Tensor, other: Tensor) -> None:
+    """Two tensors take each other's memory, shape and dtype; not their places in the graph."""
+    flags = [lib.ops_flags(x._h) & SUBCLASS for x in (t, other)]
+    signs = [-1.0 if x._h < 0 else 1.0 for x in (t, other)]
+    t._h, other._h = signs[0] * abs(other._h), signs[1] * abs(t._h)
+    for x, flag in zip((t, other), flags, strict=True):
+        lib.ops_set_flag(x._h, SUBCLASS, int(bool(flag)))
+        x._shape = None
 
 
 def several(v: Any, first: Any) -> tuple[Any, int, Any, int, int]:

@@ -318,25 +318,4 @@ double ops_bitcast(double h, int dtype)
     return ops_to_handle(out);
 }
 
-/* Exchange what two handles refer to: geometry, storage and version (x.data = y, set_). */
-int ops_swap_contents(double a, double b)
-{
-    ops_tensor *x = T(a), *y = T(b);
-    if (x->capacity != y->capacity) {
-        ops_fail(OPS_RUNTIME_ERROR, "cannot exchange tensors of %d and %d dims", x->ndim, y->ndim);
-        return 0;
-    }
-    size_t bytes = sizeof *x + 2 * sizeof(int64_t) * x->capacity;
-    char keep[sizeof(ops_tensor) + 2 * sizeof(int64_t) * OPS_MAX_NDIM];
-    int32_t rx = x->refcount, ry = y->refcount;
-    memcpy(keep, x, bytes);
-    memcpy(x, y, bytes);
-    memcpy(y, keep, bytes);
-    x->refcount = rx;
-    y->refcount = ry;
-    x->stride = x->shape + x->capacity;
-    y->stride = y->shape + y->capacity;
-    return 1;
-}
-
 #pragma GCC visibility pop

@@ -189,3 +189,53 @@ def test_triangle_indices(row, col, offset):
 )
 def test_empty_lists(shape):
     assert opsmith.zeros(shape).tolist() == np.zeros(shape).tolist()
+
+
+MAKERS = (
+    lambda: opsmith.empty(2), lambda: opsmith.zeros(2), lambda: opsmith.ones(2), lambda: opsmith.full((2,), 1),
+    lambda: opsmith.tensor([1.0]), lambda: opsmith.tensor([[1, 2]]), lambda: opsmith.arange(3),
+    lambda: opsmith.linspace(0, 1, 3), lambda: opsmith.logspace(0, 1, 3), lambda: opsmith.eye(2),
+    lambda: opsmith.rand(2), lambda: opsmith.randn(2), lambda: opsmith.randint(3, (2,)),
+    lambda: opsmith.randperm(3), lambda: opsmith.normal(0.0, 1.0, (2,)), lambda: opsmith.tril_indices(2, 2),
+    lambda: opsmith.empty_strided((2,), (1,)), lambda: opsmith.nn.Linear(2, 3).weight,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_default_device(make):
+    """Where new tensors live that no device is named for; what has operands stays with them."""
+    assert make().device.type == "cpu" and opsmith.get_default_device() == opsmith.device("cpu")
+    with opsmith.device("meta"):
+        assert make().device.type == "meta"
+        with opsmith.device("cpu"):
+            assert make().device.type == "cpu"
+        assert opsmith.zeros(2, device="cpu").device.type == "cpu"
+    assert make().device.type == "cpu"
+    try:
+        opsmith.set_default_device("meta")
+        assert make().device.type == "meta" and opsmith.get_default_device().type == "meta"
+    finally:
+        opsmith.set_default_device(None)
+
+
+def test_operands_decide_where_results_live():
+    x = opsmith.tensor([1.0, float("nan")])
+    with opsmith.device("meta"):
+        assert x.nan_to_num().tolist() == [1, 0]
+        assert x[[0, 0]].tolist() == [1, 1] and x[:1].new_zeros(2).device.type == "cpu"
+        assert opsmith.zeros_like(x).device.type == "cpu"
+        x[0] = [2.0]
+        assert opsmith.quantile(x[:1], 0.5).item() == 2
+        assert opsmith.as_tensor(x) is x and opsmith.tensor(x).device.type == "cpu"
+        assert x.scatter(0, opsmith.tensor([1], device="cpu"), 5.0, reduce="add")[0].item() == 2
+
+
+def test_a_default_device_belongs_to_its_thread():
+    import threading
+
+    found = []
+    with opsmith.device("meta"):
+        thread = threading.Thread(target=lambda: found.append(opsmith.zeros(2).device.type))
+        thread.start()
+        thread.join()
+    assert found == ["cpu"]

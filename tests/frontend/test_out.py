@@ -79,3 +79,53 @@ def test_masked_fill_keeps_the_dtype_of_what_it_fills():
     assert y.dtype is torch.float32
     y.sum().backward()
     assert value.grad.dtype is torch.float64 and value.grad.item() == 1
+
+
+MAKERS = {
+    "empty": lambda out: torch.empty(2, 3, out=out),
+    "zeros": lambda out: torch.zeros(2, 3, out=out),
+    "ones": lambda out: torch.ones((2, 3), out=out),
+    "full": lambda out: torch.full((2, 3), 7, out=out),
+    "rand": lambda out: torch.rand(2, 3, out=out),
+    "randn": lambda out: torch.randn(2, 3, out=out),
+    "randint": lambda out: torch.randint(1, 9, (2, 3), out=out),
+    "normal": lambda out: torch.normal(5.0, 1.0, (2, 3), out=out),
+    "bernoulli": lambda out: torch.bernoulli(torch.ones(2, 3), out=out),
+    "eye": lambda out: torch.eye(2, 3, out=out),
+    "arange": lambda out: torch.arange(6, out=out).reshape(2, 3),
+    "linspace": lambda out: torch.linspace(0, 1, 6, out=out).reshape(2, 3),
+    "logspace": lambda out: torch.logspace(0, 1, 6, out=out).reshape(2, 3),
+    "randperm": lambda out: torch.randperm(6, out=out).reshape(2, 3),
+    "multinomial": lambda out: torch.multinomial(torch.ones(2, 9), 3, out=out),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_functions_that_make_tensors_write_to_out(name):
+    integers = () if name in ("rand", "randn", "normal") else (torch.int32,)
+    for dtype in (torch.float32, torch.float64, *integers):
+        out = torch.empty(0, dtype=dtype)
+        got = MAKERS[name](out)
+        assert out.numel() == 6 and out.dtype is dtype
+        assert got.data_ptr() == out.data_ptr() and got.shape == (2, 3)
+        assert name in ("empty", "zeros") or out.bool().any()
+    with pytest.raises(RuntimeError, match="dtype Double does not match dtype of out"):
+        torch.zeros(2, dtype=torch.float64, out=torch.empty(2))
+
+
+def test_out_of_several_results():
+    values, places = torch.empty(0), torch.empty(0, dtype=torch.int64)
+    got = torch.sort(torch.tensor([3.0, 1.0, 2.0]), out=(values, places))
+    assert got.values is values and got.indices is places
+    assert values.tolist() == [1, 2, 3] and places.tolist() == [1, 2, 0]
+    with pytest.raises(TypeError, match="sort.*tuple of 2 Tensors, not Tensor"):
+        torch.sort(values, out=places)
+    with pytest.raises(TypeError, match="mm.*must be Tensor, not int"):
+        torch.mm(torch.eye(2), torch.eye(2), out=3)
+
+
+def test_a_result_of_many_dims_replaces_one_of_few():
+    out = torch.zeros(3)
+    with pytest.warns(UserWarning, match="resized"):
+        assert torch.cumsum(torch.ones(1, 1, 1, 1, 1, 2), -1, out=out) is out
+    assert out.shape == (1, 1, 1, 1, 1, 2) and out.flatten().tolist() == [1, 2]

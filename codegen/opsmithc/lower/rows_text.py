@@ -15,9 +15,10 @@ from ..derive.rows import COLUMN, COUNT, FULL, Rows, layout
 from ..formula import Call, IfExp, Name, Node, Num, children, names, transform
 from ..opdef import OpDef
 from ..pytext.function import assigning
+from ..pytext.opening import opening, renaming_late
 from ..pytext.record import Record
 from ..pytext.result import result_lines
-from ..pytext.signature import arguments, doc, itself, renaming, renaming_late, safe, signature
+from ..pytext.signature import arguments, doc, itself, safe, signature
 from ..pytext.tree import python
 from ..schema import Param
 from .rows import backward_inputs, backward_reads
@@ -138,9 +139,8 @@ def function_text(derived: Derived) -> list[str]:
         if rare:
             lines.append(f"b_{n}_rare = undo_broadcast(b_{n}, r_{n})")
         lines.append("")
-    out = "out" in op.variants
-    passed = arguments(op) + (", out=out" if out else "")
-    lines += [f"def {n}({signature(op)}):", *doc(op), *renaming(op, itself(op), passed)]
+    passed = arguments(op)
+    lines += [f"def {n}({signature(op)}):", *doc(op), *opening(op)]
     args = []
     for p in op.schema.params:
         if p.type.base == "Tensor":
@@ -158,8 +158,6 @@ def function_text(derived: Derived) -> list[str]:
         *renaming_late(op, itself(op), passed),
         f"        return retry({itself(op)}, {passed})",
     ]
-    if out:
-        lines += [f"    if out is not None and h: return write_out(out, h, {n!r})"]
     lines += result_lines(op, derived, record, "", 4, rare)
     lines += [f"    return failed({itself(op)}, {passed})", ""]
     if "inplace" in op.variants:

@@ -5,6 +5,7 @@ tree: on raw handles (``b_op``, may consume its cotangent) and as recorded calls
 
 signature  how functions are called and documented
 modes      how they ask whether a block changes the call
+opening    what functions do first
 tree       formulas on whole tensors as Python expressions
 record     what a node keeps
 backward   ``b_op`` and ``r_op``; ``raw`` writes programs of ops on handles

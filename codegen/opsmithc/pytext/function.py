@@ -11,6 +11,7 @@ from ..formula import Call, Name, Seq, names
 from ..opdef import Body, Compose, Index, OpDef, Reduce, Reference, Scan, View
 from .backward import backward_texts
 from .modes import modes, writing
+from .opening import opening, renaming_first, renaming_late
 from .raw import RawOps
 from .record import record_of
 from .refusal import refusal
@@ -21,9 +22,6 @@ from .signature import (
     itself,
     literal,
     parameter,
-    renaming,
-    renaming_first,
-    renaming_late,
     safe,
     signature,
     tuple_name,
@@ -49,9 +47,8 @@ def function_text(
         else encode(p, p.name in is_dims).py.replace("{x}", safe(p.name))
         for p in op.schema.params
     ]  # fmt: skip
-    out = "out" in op.variants
-    passed = arguments(op) + (", out=out" if out else "")
-    lines += [f"def {n}({signature(op)}):", *doc(op), *renaming(op, itself(op), passed)]
+    passed = arguments(op)
+    lines += [f"def {n}({signature(op)}):", *doc(op), *opening(op)]
     lines += modes(op, itself(op), passed)
     start = len(lines)
     for p in op.schema.params:
@@ -75,8 +72,6 @@ def function_text(
     lines += ["    except (AttributeError, TypeError, OverflowError, KeyError):"]
     late = renaming_late(op, itself(op), passed)
     lines += [*late, f"        return retry({itself(op)}, {passed})"]
-    if out:
-        lines += [f"    if out is not None and h: return write_out(out, h, {n!r})"]
     rec = record if derived.gradients else None
     view = ""
     if isinstance(op.meaning, View):
@@ -153,8 +148,8 @@ def body_text(op: OpDef) -> list[str]:
     """A composition: calls of other ops, which record themselves."""
     assert isinstance(op.meaning, Body)
     n = op.name
-    passed = arguments(op) + (", out=out" if "out" in op.variants else "")
-    lines = [f"def {n}({signature(op)}):", *doc(op), *renaming_first(op, itself(op), passed)]
+    passed = arguments(op)
+    lines = [f"def {n}({signature(op)}):", *doc(op), *opening(op, whole=True)]
     lines += modes(op, itself(op), passed)
     for p in op.schema.params:
         if p.default in {q.name for q in op.schema.params}:
@@ -165,9 +160,6 @@ def body_text(op: OpDef) -> list[str]:
             f"    if {first}.__class__ is not Tensor and overrides({first}): "
             f"return dispatch({itself(op)}, {arguments(op)})"
         ]
-    if "out" in op.variants:
-        operands = ", ".join(safe(p.name) for p in op.schema.tensors if not p.type.is_list)
-        lines.append(f"    if out is not None: refuse_recorded_out(out, {operands}, name={n!r})")
     total = op.meaning.cases[-1][0] is None  # else the checks say what no case takes
     lines += ["    try:", *(f"    {line}" for line in prologue(op, checks=total))]
     for when, block, _ in op.meaning.cases:
@@ -180,8 +172,6 @@ def body_text(op: OpDef) -> list[str]:
         result = python(block.result)
         if isinstance(block.result, Seq) and len(op.schema.outputs) > 1:
             result = f"{tuple_name(op)}({result[1:-1]})"
-        if "out" in op.variants:
-            result = f"write_out(out, {result}, {n!r}) if out is not None else {result}"
         lines.append(f"{pad}return {result}")
     lines += explained(op, passed)
     lines += no_case(op, n)
@@ -262,14 +252,12 @@ def compose_text(op: OpDef) -> list[str]:
     assert isinstance(op.meaning, Compose)
     module, _, function = op.meaning.function.rpartition(".")
     n = op.name
-    out = ", out=out" if "out" in op.variants else ""
-    passed = arguments(op) + out
+    passed = arguments(op)
     body = modes(op, itself(op), passed)
     body += ["    try:", *(f"    {line}" for line in refusal(op))]
     body += [f"        return compose({module!r}).{function}({passed})"]
     body += [*explained(op, passed), ""]
-    again = renaming_first(op, itself(op), passed)
-    lines = [f"def {n}({signature(op)}):", *doc(op), *again, *body]
+    lines = [f"def {n}({signature(op)}):", *doc(op), *opening(op, whole=True), *body]
     if "varargs" in op.variants and "method" in op.variants:
         lines += _varargs(op, body)
     if "inplace" in op.variants:

@@ -11,6 +11,7 @@ from ..lower.pointwise import number_params
 from ..opdef import OpDef
 from .backward import backward_texts
 from .modes import modes
+from .opening import renaming, renaming_late
 from .record import Record, node_text, record_of
 from .refusal import refusal
 from .result import result_lines
@@ -22,8 +23,6 @@ from .signature import (
     doc,
     itself,
     plain_signature,
-    renaming,
-    renaming_late,
     safe,
     signature,
 )  # fmt: skip

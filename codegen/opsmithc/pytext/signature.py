@@ -26,7 +26,8 @@ def signature(op: OpDef, out: bool = True) -> str:
         return plain_signature(op, out)
     parts = [_free(op, p) for p in op.schema.params if not p.kwonly]
     guarded = any(p.name in others for p in op.schema.params if not p.kwonly)
-    parts += [*([] if guarded else ["*"]), *(f"{name}=None" for _, name in _flat(op))]
+    parts += [] if guarded else ["*"]
+    parts += [f"{name}=None" for names in others.values() for name in names]
     parts += [_free(op, p) for p in op.schema.params if p.kwonly]
     return ", ".join([*parts, "out=None"] if out and "out" in op.variants else parts)
 
@@ -48,43 +49,6 @@ def other_names(op: OpDef) -> dict[str, tuple[str, ...]]:
     # Those that are asked for come first, but for one on which no positional argument may land.
     found.sort(key=lambda name: (params[name].kwonly, params[name].default is None))
     return {name: OTHER_NAMES[name] for name in found}
-
-
-def renaming(op: OpDef, function: str, passed: str) -> list[str]:
-    """The lines that begin a function: called by other names, call it again by its own.
-
-    Asked for are names of parameters with defaults, and the first, on which an argument too many
-    would land. Without a parameter that is required the function fails and asks for the rest.
-    """
-    free = {p.name for p in op.schema.params if p.default is not None}
-    flat = _flat(op)
-    asked = [name for k, (p, name) in enumerate(flat) if k == 0 or p in free]
-    return _renamed(op, function, passed, [f"{name} is not None" for name in asked], " " * 4)
-
-
-def renaming_late(op: OpDef, function: str, passed: str) -> list[str]:
-    """The lines that begin the handling of a failure: the names not asked for before."""
-    free = {p.name for p in op.schema.params if p.default is not None}
-    left = [name for p, name in _flat(op)[1:] if p not in free]
-    return _renamed(op, function, passed, [f"{name} is not None" for name in left], " " * 8)
-
-
-def renaming_first(op: OpDef, function: str, passed: str) -> list[str]:
-    """All in one, for functions that would not fail at once: every name, and what is missing."""
-    tests = [f"{name} is not None" for _, name in _flat(op)]
-    tests += [f"{safe(p.name)} is MISSING" for p in op.schema.params if p.default is None]
-    return _renamed(op, function, passed, tests, " " * 4) if other_names(op) else []
-
-
-def _flat(op: OpDef) -> list[tuple[str, str]]:
-    """(parameter, other name) in the order in which they stand."""
-    return [(p, name) for p, names in other_names(op).items() for name in names]
-
-
-def _renamed(op: OpDef, function: str, passed: str, tests: list[str], pad: str) -> list[str]:
-    given = ", ".join(f"{p!r}: ({', '.join(names)},)" for p, names in other_names(op).items())
-    again = f"{pad}    return renamed({function}, {{{given}}}, {passed})"
-    return [f"{pad}if {' or '.join(tests)}:", again] if tests else []
 
 
 def plain_signature(op: OpDef, out: bool) -> str:

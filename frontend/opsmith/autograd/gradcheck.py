@@ -109,7 +109,7 @@ def _unit(y: Tensor, j: int) -> Tensor:
 
     flat = [0.0] * y.numel()
     flat[j] = 1.0
-    return tensor(flat, dtype=y.dtype).reshape(tuple(y.shape))
+    return tensor(flat, dtype=y.dtype, device=y.device).reshape(tuple(y.shape))
 
 
 def _numeric(func: Any, args: Sequence[Any], k: int, o: int, eps: float) -> list[list[float]]:
@@ -123,7 +123,8 @@ def _numeric(func: Any, args: Sequence[Any], k: int, o: int, eps: float) -> list
     for i, v in enumerate(flat):
         sides = []
         for step in (eps, -eps):
-            moved = tensor([*flat[:i], v + step, *flat[i + 1 :]], dtype=x.dtype).reshape(shape)
+            moved = [*flat[:i], v + step, *flat[i + 1 :]]
+            moved = tensor(moved, dtype=x.dtype, device=x.device).reshape(shape)
             moved.requires_grad_(True)
             out = _outputs(func(*args[:k], moved, *args[k + 1 :]))[o]
             sides.append(out.detach().reshape(-1).tolist())
@@ -180,7 +181,7 @@ def _spread(y: Tensor) -> Tensor:
     from .._create import tensor
 
     values = [((7 * j + 3) % 11 - 5) / 4 + 0.1 for j in range(y.numel())]
-    return tensor(values, dtype=y.dtype).reshape(tuple(y.shape))
+    return tensor(values, dtype=y.dtype, device=y.device).reshape(tuple(y.shape))
 
 
 class _Module(types.ModuleType):

@@ -5,37 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 from .. import _functions as f
-from .._core import Tensor, named_tuple, write_out
+from .._core import Tensor, named_tuple
 from .._create import tensor
 
 _MAX = named_tuple("max", ("values", "indices"))
 _MIN = named_tuple("min", ("values", "indices"))
 
 
-def max(
-    input: Tensor, dim: Any = None, keepdim: bool = False, other: Any = None, out: Any = None
-) -> Any:
+def max(input: Tensor, dim: Any = None, keepdim: bool = False, other: Any = None) -> Any:
     """``max(x)``, ``max(x, dim)`` or ``max(x, y)``."""
-    return _extreme(input, dim, keepdim, other, out, f.max_all, f.max_dim, f.maximum, _MAX)
+    return _extreme(input, dim, keepdim, other, f.max_all, f.max_dim, f.maximum, _MAX)
 
 
-def min(
-    input: Tensor, dim: Any = None, keepdim: bool = False, other: Any = None, out: Any = None
-) -> Any:
+def min(input: Tensor, dim: Any = None, keepdim: bool = False, other: Any = None) -> Any:
     """``min(x)``, ``min(x, dim)`` or ``min(x, y)``."""
-    return _extreme(input, dim, keepdim, other, out, f.min_all, f.min_dim, f.minimum, _MIN)
+    return _extreme(input, dim, keepdim, other, f.min_all, f.min_dim, f.minimum, _MIN)
 
 
 def _extreme(
-    input: Tensor, dim: Any, keepdim: bool, other: Any, out: Any, of_all: Any, along: Any,
-    of_two: Any, result: Any,
+    input: Tensor, dim: Any, keepdim: bool, other: Any, of_all: Any, along: Any, of_two: Any,
+    result: Any,
 ) -> Any:  # fmt: skip
     if other is None and isinstance(dim, Tensor):  # whatever it holds
         dim, other = None, dim
     if other is not None:
-        return of_two(input, other, out=out)
-    found = of_all(input) if dim is None else result(*along(input, dim, keepdim))
-    return found if out is None else write_out(out, found, result.__name__)
+        return of_two(input, other)
+    return of_all(input) if dim is None else result(*along(input, dim, keepdim))
 
 
 def norm(
@@ -95,10 +90,10 @@ def _mean(input: Tensor, dim: Any, keepdim: bool) -> Tensor:
 
 
 def nan_to_num(input: Tensor, nan: float | None = None, posinf: float | None = None,
-               neginf: float | None = None, out: Any = None) -> Tensor:  # fmt: skip
+               neginf: float | None = None) -> Tensor:  # fmt: skip
     """NaN and infinities replaced: by 0 and the largest numbers unless said otherwise."""
     if not input.dtype.is_floating_point:
-        return input.clone() if out is None else write_out(out, input, "nan_to_num")
+        return input.clone()
     from .._numeric import finfo
 
     limits = finfo(input.dtype)
@@ -106,5 +101,5 @@ def nan_to_num(input: Tensor, nan: float | None = None, posinf: float | None = N
         0.0 if nan is None else nan, limits.max if posinf is None else posinf,
         limits.min if neginf is None else neginf,
     )  # fmt: skip
-    found = f.nan_to_num_values(input, *(tensor(v, dtype=input.dtype) for v in values))
-    return found if out is None else write_out(out, found, "nan_to_num")
+    kind = {"dtype": input.dtype, "device": input.device}
+    return f.nan_to_num_values(input, *(tensor(v, **kind) for v in values))

@@ -161,12 +161,13 @@ def max_unpool3d(
 
 def _starts(sample: Tensor, size: int, kernel: int, count: int) -> Tensor:
     """Where the windows of one axis begin: sample (..) -> (.., count) (Graham, 2014)."""
-    last = opsmith.full((*sample.shape, 1), size - kernel, dtype=opsmith.int64)
+    shape, kind = (*sample.shape, 1), {"dtype": opsmith.int64, "device": sample.device}
+    last = opsmith.full(shape, size - kernel, **kind)
     if count == 1:
         return last
     pace = (size - kernel) / (count - 1)
     first = sample.unsqueeze(-1)
-    steps = (first + opsmith.arange(count - 1, dtype=sample.dtype)) * pace
+    steps = (first + opsmith.arange(count - 1, dtype=sample.dtype, device=sample.device)) * pace
     return opsmith.cat([steps.to(opsmith.int64) - (first * pace).to(opsmith.int64), last], -1)
 
 
@@ -205,7 +206,8 @@ def _fractional(
     for axis in range(n):
         at = axis if n == 3 else n - 1 - axis  # of images the samples are (width, height)
         starts = _starts(samples[..., at], sizes[axis], kernel[axis], counts[axis])
-        inside = starts.unsqueeze(-1) + opsmith.arange(kernel[axis])  # (*lead, count, k)
+        steps = opsmith.arange(kernel[axis], device=starts.device)
+        inside = starts.unsqueeze(-1) + steps  # (*lead, count, k)
         shape = [1] * (2 * n)
         shape[axis], shape[n + axis] = counts[axis], kernel[axis]
         places = places * sizes[axis] + inside.reshape(*lead, *shape)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .._core import Tensor
-from .._create import as_tensor, tensor
+from .._create import tensor
 from .._dtypes import DTYPES
+from .._foreign import as_tensor
 
 # rtol, atol: about the square root of the dtype's resolution, so that a few hundred roundings pass
 DEFAULTS = {d: d.close for d in DTYPES if d.close}

@@ -55,7 +55,6 @@ int ops_fill(double h, int kind, double f, int64_t i, double stamp);
 int ops_copy(double to, double from, double stamp);
 double ops_convert_to(double h, int dtype, int device, int always_copy, int contiguous);
 double ops_bitcast(double h, int dtype);
-int ops_swap_contents(double a, double b);
 
 double ops_accumulate(double a, double g);
 double ops_ones_like(double h);

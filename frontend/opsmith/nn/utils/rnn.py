@@ -182,7 +182,7 @@ def pack_padded_sequence(
         data = rows
     else:
         data = rows.index_select(0, opsmith.tensor(at, device=input.device))
-    return PackedSequence(data, opsmith.tensor(sizes), order, None)
+    return PackedSequence(data, opsmith.tensor(sizes, device="cpu"), order, None)
 
 
 def pad_packed_sequence(
@@ -226,7 +226,7 @@ def pad_packed_sequence(
     padded = data.reshape(steps, batch, *data.shape[1:])
     return (
         padded.transpose(0, 1) if batch_first else padded,
-        opsmith.tensor([lengths[k] for k in where]),
+        opsmith.tensor([lengths[k] for k in where], device="cpu"),
     )
 
 
