@@ -50,11 +50,14 @@ for _name, _value in _dtypes.NAMES.items():
 from . import (
     _functions,
     _index,
+    _legacy,
     _loading,
     _methods,
     _tensor,
     _tensor_copies,
     _tensor_gradient,
+    _tensor_memory,
+    _tensor_new,
     _tensor_values,
 )
 from ._overloads import allclose, equal, is_nonzero, scatter, std, var, where
@@ -91,12 +94,15 @@ newaxis = None
 
 _LAZY = (
     "__config__", "accelerator", "amp", "autograd", "backends", "compiler", "compose", "cpu",
-    "cuda", "distributed", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "ops", "optim",
-    "overrides", "random", "safetensors", "serialization", "testing", "types", "utils", "version",
-    "xpu",
+    "cuda", "distributed", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "ops",
+    "optim", "overrides", "random", "safetensors", "serialization", "storage", "testing",
+    "types", "utils", "version", "xpu",
 )  # fmt: skip
 _LATE = {  # functions of modules that load on first touch
     "set_printoptions": "_print", "save": "serialization", "load": "serialization",
+    **{name: "_legacy" for name in ("set_default_tensor_type", *_legacy.TYPES)},
+    **{f"{d.scalar}Storage": "storage" for d in _dtypes.DTYPES if d.typed},
+    "TypedStorage": "storage", "UntypedStorage": "storage",
     "finfo": "_numeric", "iinfo": "_numeric", "broadcast_shapes": "compose.grids",
     **dict.fromkeys((
         "are_deterministic_algorithms_enabled", "compile", "get_deterministic_debug_mode",
@@ -168,8 +174,10 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:  # noqa: F811
 
 
 def is_storage(obj: Any) -> bool:
-    """Storages are not objects here."""
-    return False
+    """Is it a storage, typed or untyped?"""
+    from .storage import TypedStorage, UntypedStorage
+
+    return isinstance(obj, (TypedStorage, UntypedStorage))
 
 
 def result_type(a: Any, b: Any) -> dtype:

@@ -37,6 +37,7 @@ from ._encoding import (
     scalar,
     tensors,
 )
+from ._geometry import restride
 from ._handles import (
     LIMIT,
     NAN,
@@ -139,7 +140,7 @@ __all__ = [
     "make", "make_view", "named_tuple", "need_tensor", "next_output", "no_case", "no_overrides",
     "number", "one_by_one", "one_of_several", "operand", "overrides", "raw", "rebase",
     "reduce_to", "reduced_count", "reduced_positions", "refuse_dtype", "refuse_recorded_out",
-    "register_params", "renamed", "retry", "retry_operator", "saved_input", "saved_output",
-    "scalar", "seq", "several", "shard", "share", "steal", "tensors", "undo_broadcast",
-    "unreduce", "unreduce_handle", "wrap", "write_out", "written",
+    "register_params", "renamed", "restride", "retry", "retry_operator", "saved_input",
+    "saved_output", "scalar", "seq", "several", "shard", "share", "steal", "tensors",
+    "undo_broadcast", "unreduce", "unreduce_handle", "wrap", "write_out", "written",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ._boundary import SUBCLASS, ffi, lib
 from ._core import Tensor, alias, no_overrides, wrap
-from ._dtypes import DEVICES, DTYPES, Size, dtype, float32
+from ._dtypes import DEVICES, DTYPES, dtype
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,19 +31,12 @@ def _property(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _new(cls: type, *args: Any, dtype: dtype | None = None, device: Any = None) -> Tensor:
-    """``Tensor(2, 3)`` is uninitialised, ``Tensor([..])`` holds float32 data."""
-    from ._create import empty, tensor
+    """``Tensor(2, 3)`` is uninitialised, ``Tensor([..])`` holds data in the default dtype."""
+    from ._create import get_default_dtype
+    from ._legacy import build
 
-    if len(args) == 1 and not hasattr(args[0], "__index__"):
-        source = args[0]
-        if isinstance(source, Size):
-            t = empty(*source)
-        elif isinstance(source, Tensor):
-            t = alias(source._h)
-        else:
-            t = tensor(source, dtype=float32)
-    else:
-        t = empty(*args) if args else empty(0)
+    whole = len(args) == 1 and isinstance(args[0], Tensor)  # of any dtype, for subclasses
+    t = alias(args[0]._h) if whole else build(get_default_dtype(), args, device)
     return t if cls is Tensor else Tensor._make_subclass(cls, t)
 
 
@@ -253,92 +246,6 @@ def is_set_to(self: Tensor, other: Tensor) -> bool:
 def get_device(self: Tensor) -> int:
     """-1 on the CPU."""
     return -1 if lib.ops_device(self._h) == 0 else 0
-
-
-# New tensors of the same kind --------------------------------------------------------------------
-
-
-@_method
-def new_empty(
-    self: Tensor,
-    *size: Any,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **_: Any,
-) -> Tensor:
-    """Like ``empty``, with this tensor's dtype."""
-    from ._create import empty
-
-    return empty(
-        *size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad
-    )
-
-
-@_method
-def new_zeros(
-    self: Tensor,
-    *size: Any,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **_: Any,
-) -> Tensor:
-    """Like ``zeros``, with this tensor's dtype."""
-    from ._create import zeros
-
-    return zeros(
-        *size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad
-    )
-
-
-@_method
-def new_ones(
-    self: Tensor,
-    *size: Any,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **_: Any,
-) -> Tensor:
-    """Like ``ones``, with this tensor's dtype."""
-    from ._create import ones
-
-    return ones(
-        *size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad
-    )
-
-
-@_method
-def new_full(
-    self: Tensor,
-    size: Any,
-    fill_value: Any,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **_: Any,
-) -> Tensor:
-    """Like ``full``, with this tensor's dtype."""
-    from ._create import full
-
-    return full(
-        size,
-        fill_value,
-        dtype=dtype or self.dtype,
-        device=device or self.device,
-        requires_grad=requires_grad,
-    )
-
-
-@_method
-def new_tensor(
-    self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Like ``tensor``, with this tensor's dtype."""
-    from ._create import tensor
-
-    return tensor(data, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
 
 # Identity ----------------------------------------------------------------------------------------

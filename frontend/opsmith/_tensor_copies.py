@@ -117,16 +117,6 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
     return self.to(other)
 
 
-@_method
-def type(self: Tensor, dtype: Any = None) -> Any:
-    """PyTorch's type name, or a conversion."""
-    from ._dtypes import NAMES
-
-    if dtype is None:
-        return f"torch.{self.dtype.scalar}Tensor"
-    return self.to(NAMES[dtype.rpartition(".")[2]] if isinstance(dtype, str) else dtype)
-
-
 def _r_clone(n: list[Any], g: Any) -> tuple[Any, ...]:
     return (g,)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from ._boundary import SUBCLASS, check, lib, take_status
 from ._dtypes import SCALAR_TYPE_NAMES, Size
-from ._encoding import operand
+from ._encoding import ints, operand
 from ._handles import Leaf, Tensor, grad_enabled, seq, wrap
 from ._recording import has_node
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+_INLINE_NDIM = 4  # sizes that a tensor has place for without an array of its own, as in tensor.h
 
 
 class OneOfSeveral(tuple):
@@ -104,6 +107,11 @@ def refuse_recorded_out(out: Any, *operands: Any, name: str) -> None:
             "one of the arguments requires grad."
         )
     out._shape = out.shape  # kept, for written()
+    most = max((t.ndim for t in operands if isinstance(t, Tensor)), default=0)
+    if most > max(out.ndim, _INLINE_NDIM):  # the handle has no place for so many sizes
+        before, kind = out.shape, (lib.ops_dtype(out._h), lib.ops_device(out._h))
+        exchange(out, wrap(lib.ops_empty(*kind, *ints((0,) * most))))
+        out._shape = before
 
 
 def written(out: Any) -> Any:

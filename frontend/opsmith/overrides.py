@@ -321,9 +321,10 @@ def get_overridable_functions() -> dict[Any, list[Callable[..., Any]]]:
 
 def get_ignored_functions() -> set[Callable[..., Any]]:
     """Public functions that cannot be taken over: those that make a tensor from none."""
-    from . import _create
+    from . import _create, _foreign
 
-    return {getattr(_create, n) for n in ("tensor", "empty", "zeros", "ones", "full", "from_numpy")}
+    made = (getattr(_create, n) for n in ("tensor", "empty", "zeros", "ones", "full"))
+    return {*made, _foreign.from_numpy}
 
 
 def resolve_name(f: Any) -> str | None:

@@ -192,11 +192,13 @@ def test_empty_lists(shape):
 
 
 MAKERS = (
-    lambda: opsmith.empty(2), lambda: opsmith.zeros(2), lambda: opsmith.ones(2), lambda: opsmith.full((2,), 1),
+    lambda: opsmith.empty(2), lambda: opsmith.zeros(2), lambda: opsmith.ones(2),
+    lambda: opsmith.full((2,), 1),
     lambda: opsmith.tensor([1.0]), lambda: opsmith.tensor([[1, 2]]), lambda: opsmith.arange(3),
     lambda: opsmith.linspace(0, 1, 3), lambda: opsmith.logspace(0, 1, 3), lambda: opsmith.eye(2),
     lambda: opsmith.rand(2), lambda: opsmith.randn(2), lambda: opsmith.randint(3, (2,)),
-    lambda: opsmith.randperm(3), lambda: opsmith.normal(0.0, 1.0, (2,)), lambda: opsmith.tril_indices(2, 2),
+    lambda: opsmith.randperm(3), lambda: opsmith.normal(0.0, 1.0, (2,)),
+    lambda: opsmith.tril_indices(2, 2),
     lambda: opsmith.empty_strided((2,), (1,)), lambda: opsmith.nn.Linear(2, 3).weight,
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ import opsmith
 from opsmithc import samples
 from opsmithc.derive.op import Derived
 from opsmithc.dtypes import DType
-from opsmithc.opdef import OpDef
+from opsmithc.opdef import OpDef, View
 from opsmithc.readings.value import Values
 
 from . import harness as h
@@ -26,6 +26,8 @@ def fits(op: OpDef, case: samples.Case, want: Any) -> bool:
     """Can the result be written into the first argument?"""
     kinds = ("bool", "int", "float")
     own = case.dtypes[first(op)]
+    if isinstance(op.meaning, View):
+        return True
     return tuple(want.shape) == np.shape(case.args[first(op)]) and kinds.index(
         h.dtype_of(want).kind
     ) <= kinds.index(own.kind)
@@ -58,6 +60,7 @@ def test_inplace(derived: Derived, dtype: DType, values: Values) -> None:
 
 
 @pytest.mark.trial("inplace")
+@pytest.mark.where(lambda d: not isinstance(d.op.meaning, View))
 def test_inplace_strided(derived: Derived) -> None:
     """Into a strided view: the elements between stay; into overlapping memory: an error."""
     op = derived.op
@@ -79,6 +82,28 @@ def test_inplace_strided(derived: Derived) -> None:
             args[first(op)] = opsmith.zeros(1, dtype=dtype).expand(*shape)
             with pytest.raises(RuntimeError):
                 run_seeded(op, args, "_")
+
+
+@pytest.mark.trial("inplace")
+@pytest.mark.where(lambda d: isinstance(d.op.meaning, View))
+def test_inplace_view(derived: Derived) -> None:
+    """The tensor object shows the same memory as the view does; saved tensors notice."""
+    op = derived.op
+    for case in samples.cases(op, seed=h.SEED):
+        args = h.arguments(case)
+        target = args[first(op)]
+        (want,) = h.call(op, args)
+        address, stride = want.data_ptr(), want.stride()
+        (got,) = h.call(op, args, "_")
+        assert got is target and (got.data_ptr(), got.stride()) == (address, stride)
+        got.zero_()
+        assert not h.numpy(want).any()
+        leaf = opsmith.ones(2, 2, requires_grad=True)
+        saved = leaf * 2
+        loss = (saved * saved).sum()
+        saved.unsqueeze_(0)
+        with pytest.raises(RuntimeError, match="modified by an in-?place"):
+            loss.backward()
 
 
 @pytest.mark.trial("inplace")

@@ -82,7 +82,8 @@ def function_text(
     if "varargs" in op.variants:
         lines += _varargs(op, [line for line in lines[start:] if line not in late])
     if "inplace" in op.variants:
-        lines += assigning(op)
+        saves = record is not None and safe(op.schema.params[0].name) in record.saved
+        lines += restriding(op) if isinstance(op.meaning, View) else assigning(op, saves)
     return lines
 
 
@@ -133,14 +134,40 @@ def _spread(text: str, encoded: str, name: str) -> list[str]:
     return [*lines, f"{pad}else:", f"    {text}"]
 
 
-def assigning(op: OpDef) -> list[str]:
-    """The in-place form of an op without one of its own: the result is copied."""
+def assigning(op: OpDef, saves: bool = True) -> list[str]:
+    """The in-place form of an op without one of its own: the result is copied.
+
+    ``saves``: may a node keep the first argument? Then it is given a copy of what is overwritten.
+    """
     first = safe(op.schema.params[0].name)
+    call = f"{op.name}({arguments(op)})"
     return [
         f"def {op.name}_({signature(op, out=False)}):",
         f'    """In-place :func:`{op.name}`; returns its first argument."""',
         *renaming_first(op, f"{op.name}_", arguments(op)),
-        f"    return assign({first}, {op.name}({arguments(op)}))", "",
+        *(_kept(op, call) if saves else [f"    return assign({first}, {call})"]), "",
+    ]  # fmt: skip
+
+
+def _kept(op: OpDef, call: str, pad: str = "    ") -> list[str]:
+    """The lines that assign ``call`` to the first argument, whose values nodes may keep."""
+    first = safe(op.schema.params[0].name)
+    return [
+        f"{pad}target = {first}",
+        f"{pad}if has_node({first}) and grad_enabled(): {first} = copy_of({first})",
+        f"{pad}return assign(target, {call})",
+    ]
+
+
+def restriding(op: OpDef) -> list[str]:
+    """The in-place form of a view: the tensor object becomes its own view."""
+    first, *rest = [safe(p.name) for p in op.schema.params]
+    return [
+        f"def {op.name}_({signature(op, out=False)}):",
+        f'    """In-place :func:`{op.name}`; returns its first argument."""',
+        *renaming_first(op, f"{op.name}_", arguments(op)),
+        f"    need_tensor({f'{op.name}_'!r}, {first}={first})",
+        f"    return restride({', '.join([first, itself(op), *rest])})", "",
     ]  # fmt: skip
 
 
@@ -203,7 +230,6 @@ def no_case(op: OpDef, name: str) -> list[str]:
 def _inplace_body(op: OpDef) -> list[str]:
     """``op_`` of a composition: the in-place form of the op it ends in, where that fits."""
     assert isinstance(op.meaning, Body)
-    first = safe(op.schema.params[0].name)
     lines = [
         f"def {op.name}_({signature(op, out=False)}):",
         f'    """In-place :func:`{op.name}`; returns its first argument."""',
@@ -222,7 +248,7 @@ def _inplace_body(op: OpDef) -> list[str]:
             call = python(last).removeprefix(f"_f.{last.fn}(")
             lines.append(f"{pad}return in_place(_f, {last.fn!r})({call}")
         else:
-            lines.append(f"{pad}return assign({first}, {op.name}({arguments(op)}))")
+            lines += _kept(op, f"{op.name}({arguments(op)})", pad)
     return [*lines, *no_case(op, f"{op.name}_"), ""]
 
 

@@ -52,6 +52,13 @@ def refresh(t: Tensor) -> None:
                 again = fn(base, *args)
             finally:
                 lib.ops_set_grad_enabled(was)
+            if (again.data_ptr(), again.shape, again.stride()) != (
+                t.data_ptr(), t.shape, t.stride(),
+            ):  # fmt: skip
+                raise RuntimeError(
+                    f"a view by {fn.__name__} is used after its base was written, and after the "
+                    "base's shape or strides were changed in place; make the view anew"
+                )
             t._node = again._node
             t._h = -abs(t._h)
     lib.ops_refresh_view(t._h)
