@@ -61,12 +61,6 @@ def is_same_size(self: Tensor, other: Tensor) -> bool:
 
 
 @_method
-def is_shared(self: Tensor) -> bool:
-    """Is it on a GPU, whose memory processes can share?"""
-    return self.is_cuda
-
-
-@_method
 def is_pinned(self: Tensor, device: Any = None) -> bool:
     """Memory is pageable."""
     return False

@@ -63,8 +63,8 @@ class UntypedStorage:
         return self._bytes.is_cuda
 
     def is_shared(self) -> bool:
-        """Storages are in the process's own memory."""
-        return False
+        """Is the memory one that other processes see?"""
+        return self._bytes.is_shared()
 
     def is_pinned(self, device: Any = None) -> bool:
         """Memory is pageable."""
@@ -185,8 +185,8 @@ class TypedStorage(metaclass=_ByDtype):
         return self._elements.device
 
     def is_shared(self) -> bool:
-        """Storages are in the process's own memory."""
-        return False
+        """Is the memory one that other processes see?"""
+        return self._elements.is_shared()
 
     def type(self) -> str:
         """PyTorch's name of its class."""

@@ -15,9 +15,9 @@ from multiprocessing.util import Finalize
 from typing import Any
 
 from .._boundary import ffi, lib
-from .._core import Leaf, Tensor
-from .._create import _adopt
+from .._core import Leaf, Tensor, exchange
 from .._dtypes import DTYPES
+from .._foreign import _adopt
 
 STRATEGIES = frozenset({"file_descriptor", "file_system"})
 _state: dict[str, Any] = {"strategy": "file_descriptor", "made": 0}
@@ -143,8 +143,7 @@ def share(t: Tensor) -> None:
     if is_shared(t) or lib.ops_numel(t._h) == 0:
         return
     twin = _shared_copy(t)
-    if not lib.ops_swap_contents(t._h, twin._h):
-        raise RuntimeError("the tensor cannot be moved to shared memory")
+    exchange(t, twin)
 
 
 def _shared_copy(t: Tensor) -> Tensor:
