@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .errors import FormulaError
-from .schema import Param, Schema
+from .schema import Param
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +93,3 @@ def kernel_params(param: Param, dims: bool = False) -> tuple[str, ...]:
         "dtype": "int", "device": "int",
     }[t.base]  # fmt: skip
     return (f"{ctype} {n}",)
-
-
-def passable(schema: Schema) -> bool:
-    """Can every parameter cross to C?"""
-    try:
-        for p in schema.params:
-            encode(p)
-    except FormulaError:
-        return False
-    return True

@@ -36,6 +36,7 @@ from .opdef import (
     View,
     by_name,
 )  # fmt: skip
+from .operators import DUNDERS, UNARY
 from .reader import Node, Reader, compose, kind, literal
 from .schema import Schema, parse_schema
 from .semantics import Context, check
@@ -224,6 +225,11 @@ def _variants(r: Reader, node: Node, meaning: str) -> tuple[str, ...]:
     for n, word in zip(r.items(node, "variants"), words, strict=True):
         if word == "operator":
             raise r.fail(n, "variants: an operator needs its symbol, e.g. 'operator:+'")
+        _, colon, symbol = word.partition(":")
+        if colon and symbol not in (*DUNDERS, *UNARY):
+            known = (*DUNDERS, *UNARY)
+            message = f"'{symbol}' is no operator of Python; those are {listing(known)}"
+            raise r.fail(n, f"variants: {message}{did_you_mean(symbol, known)}")
         if word == "foreach" and ("inplace" not in words or meaning != "out"):
             raise r.fail(n, "variants: foreach is for ops with 'out' that are 'inplace' too")
     return words

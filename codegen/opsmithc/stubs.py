@@ -14,7 +14,8 @@ from pathlib import Path
 from . import trials
 from .dtypes import TABLE
 from .opdef import OpDef, Out
-from .pytext.signature import COMPARISONS, DUNDERS, safe, tuple_name
+from .operators import COMPARISONS, DUNDERS, UNARY
+from .pytext.signature import safe, tuple_name
 from .schema import Param, Type
 
 _TYPES = {
@@ -23,7 +24,6 @@ _TYPES = {
 }  # fmt: skip
 _BUILTINS = ("int", "float", "bool", "str", "dtype", "device", "Any", "Callable", "Iterator",
              "Size", "Sequence", "layout", "type", "tuple", "list", "dict")  # fmt: skip
-_UNARY = ("neg", "invert", "abs", "pos")
 _WRITTEN = (
     "shape",
     "dtype",
@@ -125,7 +125,7 @@ def methods(ops: Iterable[OpDef]) -> Iterator[tuple[str, str]]:
 
 
 def _operators(op: OpDef, word: str) -> Iterator[tuple[str, str]]:
-    if word in _UNARY:
+    if word in UNARY:
         name = f"__{word}__"
         yield name, f"def {name}(self) -> Tensor: ..."
         return

@@ -25,14 +25,11 @@ from .intrinsics import Intrinsic, table
 from .opdef import Accumulate, Body, Formula, OpDef, Out, Reduce, Reference, Scan, by_name
 from .paths import PACKAGE
 from .seen import core, key
+from .store import compiler
 
 if TYPE_CHECKING:
     from .checks.interpret import Interpreter
 
-VERSION = 1
-_SOURCES = (
-    "verify.py", "formula.py", "intrinsics.py", "samples.py", "checks", "readings", "derive",
-)  # fmt: skip
 _TABLE = "intrinsics.yaml"
 
 
@@ -260,24 +257,8 @@ def _rows(functions: tuple[str, ...]) -> str:
     return "\n".join(seen[name].text for name in sorted(seen))
 
 
-@cache
-def _sources() -> str:
-    """The text of everything that judges."""
-    files = [p for s in _SOURCES for p in _python(PACKAGE / s)]
-    return "\n".join(p.read_text(encoding="utf-8") for p in files)
-
-
-def _python(path: Path) -> list[Path]:
-    return sorted(path.glob("*.py")) if path.is_dir() else [path]
-
-
-@cache
-def _judge() -> str:
-    return hashlib.sha256(f"{VERSION}\n{_sources()}".encode()).hexdigest()
-
-
 def _hash(*texts: str) -> str:
-    return hashlib.sha256("\0".join((_judge(), *texts)).encode()).hexdigest()
+    return hashlib.sha256("\0".join((compiler(), *texts)).encode()).hexdigest()
 
 
 class _Store:

@@ -14,15 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-DUNDERS = {
-    "+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "%": "mod", "**": "pow",
-    "&": "and", "|": "or", "^": "xor", "<<": "lshift", ">>": "rshift", "==": "eq", "!=": "ne",
-    "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "@": "matmul",
-}  # fmt: skip
-UNARY = {"neg": "neg", "invert": "invert", "abs": "abs", "pos": "pos"}
-COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
-
-
 def _plain(fn: Any, name: str) -> Any:
     def operator(self: Tensor, other: Any) -> Any:
         if not (isinstance(other, Tensor) or is_number(other)):
@@ -97,17 +88,17 @@ def _inverting(fn: Any) -> Any:
     return invert
 
 
-def _operator(word: str, target: str, binary: bool, inplace: bool) -> dict[str, Callable[[], Any]]:
+def _operator(dunder: str, target: str, form: str, inplace: bool) -> dict[str, Callable[[], Any]]:
     """The special methods of an operator, each as a function that makes it."""
-    if word in UNARY:
-        made_unary = _inverting if word == "invert" else _same
-        return {f"__{UNARY[word]}__": lambda: made_unary(getattr(f, target))}
-    dunder = DUNDERS[word]
     plain, reflected, in_place = f"__{dunder}__", f"__r{dunder}__", f"__i{dunder}__"
+    if form == "unary":
+        made_unary = _inverting if dunder == "invert" else _same
+        return {plain: lambda: made_unary(getattr(f, target))}
+    own = form.startswith("own ")
     made: dict[str, Callable[[], Any]] = {
-        plain: lambda: (binary and vars(f).get(f"o_{dunder}")) or _plain(getattr(f, target), plain)
+        plain: lambda: (own and vars(f).get(f"o_{dunder}")) or _plain(getattr(f, target), plain)
     }
-    if dunder not in COMPARISONS:
+    if not form.endswith("comparison"):
         made[reflected] = lambda: _reflected(getattr(f, target), reflected)
         if inplace:
             made[in_place] = lambda: _plain(getattr(f, f"{target}_"), in_place)
@@ -122,8 +113,8 @@ def install() -> None:
         parts[home(target)][name] = lambda function=function: getattr(f, function)
     for name in index.PROPERTIES:
         parts[home(name)][name] = lambda name=name: property(getattr(f, name))
-    for word, target, binary, inplace in index.OPERATORS:
-        parts[home(target)].update(_operator(word, target, binary, inplace))
+    for dunder, target, form, inplace in index.OPERATORS:
+        parts[home(target)].update(_operator(dunder, target, form, inplace))
     for shard, made in parts.items():
         _attach(shard, made)
 

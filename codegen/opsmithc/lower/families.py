@@ -16,6 +16,7 @@ from ..derive.rows import recognise
 from ..errors import RegistryError, did_you_mean
 from ..names import spelled
 from ..opdef import OpDef, Out, Reduce, Scan, by_name
+from ..operators import COMPARISONS, DUNDERS, UNARY
 from ..pytext.raw import RawOps
 from .family import family_of
 
@@ -119,7 +120,7 @@ class IndexRows:
     op: str
     methods: tuple[tuple[str, str, bool], ...]  # method, function, takes sizes as varargs?
     aliases: tuple[tuple[str, str], ...]
-    operators: tuple[tuple[str, str, bool, bool], ...]  # word, function, binary? in-place too?
+    operators: tuple[tuple[str, str, str, bool], ...]  # method, function, form, in place?
     params: tuple[tuple[str, str], ...]
     is_property: bool
     inplace: bool
@@ -144,11 +145,18 @@ def index_rows(op: OpDef) -> IndexRows:
     words = [v.partition(":")[2] for v in op.variants if v.startswith("operator:")]
     return IndexRows(
         op.name, tuple(methods), tuple(aliases),
-        tuple((word, op.name, binary, inplace) for word in words),
+        tuple(_operator(word, op.name, binary, inplace) for word in words),
         tuple((p.name, str(p.type)) for p in op.schema.params),
         "property" in op.variants, inplace, "foreach" in op.variants, op.hidden,
         "nn" in op.variants, "linalg" in op.variants,
     )  # fmt: skip
+
+
+def _operator(word: str, fn: str, binary: bool, inplace: bool) -> tuple[str, str, str, bool]:
+    """The special method; its form is unary, comparison, or binary, with a function of its own."""
+    dunder = DUNDERS.get(word, word)
+    form = "unary" if word in UNARY else "comparison" if dunder in COMPARISONS else "binary"
+    return dunder, fn, f"own {form}" if binary and form != "unary" else form, inplace
 
 
 def index_text(rows: Sequence[IndexRows], shards: Mapping[str, Sequence[str]]) -> str:

@@ -9,6 +9,7 @@ from ..derive.op import Derived
 from ..formula import names
 from ..lower.pointwise import number_params
 from ..opdef import OpDef
+from ..operators import COMPARISONS, DUNDERS
 from .backward import backward_texts
 from .modes import modes
 from .opening import renaming, renaming_late
@@ -16,8 +17,6 @@ from .record import Record, node_text, record_of
 from .refusal import refusal
 from .result import result_lines
 from .signature import (
-    COMPARISONS,
-    DUNDERS,
     arguments,
     default,
     doc,

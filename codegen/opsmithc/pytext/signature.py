@@ -133,16 +133,3 @@ def doc(op: OpDef) -> list[str]:
         lines += ["", f"    Example: ``{op.doc['example']}``"]
     escaped = [line.replace("\\", "\\\\") for line in lines]
     return [*escaped, '    """']
-
-
-DUNDERS = {
-    "+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "%": "mod", "**": "pow",
-    "&": "and", "|": "or", "^": "xor", "<<": "lshift", ">>": "rshift", "==": "eq", "!=": "ne",
-    "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "@": "matmul",
-}  # fmt: skip
-
-
-COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
-
-
-UNARY_DUNDERS = {"-": "neg", "~": "invert", "abs": "abs"}
