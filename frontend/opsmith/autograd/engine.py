@@ -162,14 +162,24 @@ def accumulate(leaf: Leaf, h: float) -> None:
 
 def run_recorded(
     roots: Sequence[tuple[Any, Tensor]], create_graph: bool, retain: bool,
-    capture: Sequence[Any] | None = None,
+    capture: Sequence[Any] | None = None, inner: bool = False,
 ) -> list[Tensor | None]:  # fmt: skip
-    """Propagate tensors; with ``capture`` collect the gradients of those edges, else fill leaves."""  # noqa: E501
+    """Propagate tensors; with ``capture`` collect the gradients of those edges, else fill leaves.
+
+    Args:
+        roots: where to start, with what.
+        create_graph: record what is computed.
+        retain: keep what nodes saved.
+        capture: edges whose gradients are wanted.
+        inner: part of another pass, which goes on at those edges: nothing behind them is run, and
+            their hooks are its business.
+    """
     grads: dict[Any, Tensor] = {}
     heap: list[Any] = []
     seen: set[int] = set()
     wanted = {_key(e): k for k, e in enumerate(capture)} if capture is not None else {}
     useful = _useful([e for e, _ in roots], capture) if capture is not None else None
+    stops = {node for node, _ in wanted} if inner else ()
 
     def give(e: Any, t: Tensor) -> None:
         key = _key(e)
@@ -201,7 +211,8 @@ def run_recorded(
                 g: Any = many if outputs > 1 else many[0]
             else:
                 g = single
-            if fn.__class__ is Hooked:
+            ends = id(node) in stops
+            if fn.__class__ is Hooked and not ends:
                 g = fn.before(g)
             for k in (None, *range(outputs)):
                 at = wanted.get((id(node), k))
@@ -209,7 +220,7 @@ def run_recorded(
                     part = g if not isinstance(g, list) else g[k or 0]
                     if part is not None:
                         done[at] = part
-            if useful is not None and id(node) not in useful:
+            if ends or (useful is not None and id(node) not in useful):
                 continue
             edges = node[2 : 2 + fn.edges] if fn.edges >= 0 else node[2 : len(node) + 1 + fn.edges]
             if checked is not None:
@@ -233,7 +244,7 @@ def run_recorded(
             if capture is None:
                 _give_leaf(leaf, t, create_graph)
             elif _key(leaf) in wanted:
-                for hook in tuple((leaf.hooks or {}).values()):
+                for hook in () if inner else tuple((leaf.hooks or {}).values()):
                     replaced = hook(t)
                     t = t if replaced is None else replaced
                 done[wanted[_key(leaf)]] = t

@@ -1,5 +1,7 @@
 """Optimizers and learning-rate schedulers."""
 
+import importlib
+
 from opsmith.optim import lr_scheduler
 from opsmith.optim.adagrad import Adagrad
 from opsmith.optim.adam import Adam
@@ -8,4 +10,10 @@ from opsmith.optim.optimizer import Optimizer
 from opsmith.optim.rmsprop import RMSprop
 from opsmith.optim.sgd import SGD
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler", "swa_utils"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "swa_utils":  # it needs layers, optimizers do not
+        return importlib.import_module("opsmith.optim.swa_utils")
+    raise AttributeError(f"module 'opsmith.optim' has no attribute '{name}'")

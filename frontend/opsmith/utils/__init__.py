@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_LAZY = ("collect_env", "data", "hooks")
+_LAZY = ("checkpoint", "collect_env", "data", "hooks")
 
 
 def __getattr__(name: str) -> Any:
