@@ -35,6 +35,7 @@ class EntriesFile:
 
 
 # Seed and offset of a random op, behind its own scalars: a range of counters as long as the output.
+# A call that is diverted must not take one: it comes again.
 RANDOM = [
     "{0.0, (int64_t)ops_generator_seed()}",
     "{0.0, (int64_t)ops_generator_reserve(in[0]->numel)}",
@@ -73,6 +74,7 @@ def pointwise(derived: Derived) -> tuple[list[str], list[Entry]]:
     static = [f"static const ops_scalar s[] = {{{_defaults(op)}}};"] if scalars else []
     if op.random:
         static = [
+            *_not_diverted(op, names),
             f"const ops_scalar s[] = {{{', '.join([*([_defaults(op)] if scalars else []), *RANDOM])}}};"  # noqa: E501
         ]
     s = "s" if scalars or op.random else "NULL"
@@ -114,6 +116,7 @@ def pointwise(derived: Derived) -> tuple[list[str], list[Entry]]:
     for name in rules:
         lines += _number_rule(op, name, f"{name}_kind", f"{name}_i")
     if op.random:
+        lines += _not_diverted(op, names)
         cells += RANDOM
     if cells:
         lines += [f"const ops_scalar s[] = {{{', '.join(cells)}}};"]
@@ -140,6 +143,11 @@ def pointwise(derived: Derived) -> tuple[list[str], list[Entry]]:
     return externs, entries
 
 
+def _not_diverted(op: OpDef, names: list[str]) -> list[str]:
+    """Leave before random numbers are taken where the call goes to Python first."""
+    return [f'if (ops_check_operands("{op.name}", in, {len(names)})) {{', "    return 0.0;", "}"]
+
+
 def _number_rule(op: OpDef, name: str, kind: str, value: str) -> list[str]:
     """Refuse a number that the entry's ``dtype`` does not take; common numbers pass at once."""
     rule = op.dtype.numbers.get(name)
@@ -164,6 +172,7 @@ def _inplace(
     for p in number_params(op):
         lines += _number_rule(op, p, f"{p}_kind", f"{p}_i")
     if op.random:
+        lines += _not_diverted(op, names)
         cells += RANDOM
     if cells:
         lines.append(f"const ops_scalar s[] = {{{', '.join(cells)}}};")

@@ -95,8 +95,8 @@ newaxis = None
 _LAZY = (
     "__config__", "accelerator", "amp", "autograd", "backends", "compiler", "compose", "cpu",
     "cuda", "distributed", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "ops",
-    "optim", "overrides", "random", "safetensors", "serialization", "storage", "testing",
-    "types", "utils", "version", "xpu",
+    "optim", "overrides", "profiler", "random", "safetensors", "serialization", "storage",
+    "testing", "types", "utils", "version", "xpu",
 )  # fmt: skip
 _LATE = {  # functions of modules that load on first touch
     "set_printoptions": "_print", "save": "serialization", "load": "serialization",

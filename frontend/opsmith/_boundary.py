@@ -36,6 +36,7 @@ TUNED = bool(lib.ops_dispatch_load())  # False: OPSMITH_REFERENCE=1, reference k
 take_status = lib.ops_take_status
 SLOW_PATH, STALE_VIEW = 7, 8
 SUBCLASS, ALWAYS = 2, 64  # flags of tensor.h that lead to the slow path
+ENTERED = 256  # a profiler lets the next composition through
 AUTOCAST = 128  # kept beside them, so that what switches all of them off switches it off too
 _EXCEPTIONS = (
     RuntimeError, RuntimeError, IndexError, TypeError, ValueError, NotImplementedError, MemoryError,

@@ -12,7 +12,7 @@ from _thread import allocate_lock
 
 from . import _functions
 from ._arguments import dispatch, overriding
-from ._boundary import ALWAYS, AUTOCAST, lib
+from ._boundary import ALWAYS, AUTOCAST, ENTERED, lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,11 @@ def count(change: int) -> None:
 
 def diverts(policy: str) -> int:
     """Does a block of this thread change a call of an op with this ``autocast`` key?"""
-    return _flags() & (ALWAYS | AUTOCAST if policy else ALWAYS)
+    flags = _flags()
+    if flags & ENTERED:
+        lib.ops_divert(flags & ~ENTERED)
+        flags &= ~ALWAYS
+    return flags & (ALWAYS | AUTOCAST if policy else ALWAYS)
 
 
 def divert(fn: Any, policy: str, *args: Any, **kwargs: Any) -> Any:

@@ -98,7 +98,7 @@ Tensor.is_leaf = property(lambda self: not _get_requires_grad(self) or self._nod
 def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = None,
              create_graph: bool = False, inputs: Any = None) -> None:  # fmt: skip
     """Accumulate the gradients of this tensor into the leaves; see ``opsmith.autograd.backward``."""  # noqa: E501
-    plain = gradient is None and not create_graph and inputs is None and engine.checked is None
+    plain = gradient is None and not create_graph and inputs is None and not engine.watched
     if plain and lib.ops_numel(self._h) == 1:
         node = self._node
         if node is not None and not (self._view is not None and lib.ops_is_stale(self._h)):

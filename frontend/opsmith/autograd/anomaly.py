@@ -56,7 +56,7 @@ def _switch(on: bool, nan: bool) -> None:
     _state["on"], _state["nan"] = on, nan
     for m in _users():
         vars(m)["seq"] = _traced_seq if on else _plain_seq
-    engine.checked = _checked if on else None
+    engine.watch(checked=_checked if on else None)
 
 
 def _checked(fn: Any, node: list[Any], g: Any) -> Any:

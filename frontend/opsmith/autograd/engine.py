@@ -23,7 +23,15 @@ _accumulate = lib.ops_accumulate
 _drop = lib.ops_drop
 _settle = lib.ops_settle
 checked: Any = None  # anomaly mode: runs a node's recorded form in its place
+timed: Any = None  # a profiler: told of each function that runs, returns what to call afterwards
+watched = False  # one of the two: all goes through `run_recorded`
 _leaves = allocate_lock()
+
+
+def watch(**how: Any) -> None:
+    """Set or clear ``checked`` or ``timed``."""
+    globals().update(how)
+    globals()["watched"] = checked is not None or timed is not None
 
 
 def run_raw(node: Any, g: float, retain: bool, push=heapq.heappush, pop=heapq.heappop) -> None:
@@ -223,6 +231,7 @@ def run_recorded(
             if ends or (useful is not None and id(node) not in useful):
                 continue
             edges = node[2 : 2 + fn.edges] if fn.edges >= 0 else node[2 : len(node) + 1 + fn.edges]
+            done_with = timed(fn, g) if timed is not None else None
             if checked is not None:
                 out = checked(fn, node, g)
             elif create_graph or fn.__class__ is Hooked:
@@ -231,6 +240,8 @@ def run_recorded(
                 handles = _stolen(g)
                 g = single = many = part = None  # so that the kernel may consume what is its own
                 out = [h if h is None else wrap(h) for h in fn(node, handles)]
+            if done_with is not None:
+                done_with()
             if not retain:
                 node[1:] = freed, fn  # keeps its name
             for t, e in zip(out, edges):
@@ -340,7 +351,7 @@ def backward(
         else tuple(grad_tensors)
     )
     retain = create_graph if retain_graph is None else retain_graph
-    if len(heads) == 1 and not create_graph and inputs is None and checked is None:
+    if len(heads) == 1 and not create_graph and inputs is None and not watched:
         t = heads[0]
         node = t._node
         if (
@@ -365,7 +376,7 @@ def backward(
             if g is not None and t._node.__class__ is Leaf:
                 _give_leaf(t._node, g, create_graph)
         return
-    if create_graph or len(roots) > 1 or checked is not None:
+    if create_graph or len(roots) > 1 or watched:
         run_recorded(roots, create_graph, retain)
         return
     e, g = roots[0]
