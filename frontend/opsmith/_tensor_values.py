@@ -161,6 +161,14 @@ def __iter__(self: Tensor) -> Iterator[Tensor]:
 
 
 @_method
+def _repr_html_(self: Tensor) -> str:
+    """For notebooks; ``repr`` stays what it is."""
+    from ._html import html
+
+    return html(self)
+
+
+@_method
 def __repr__(self: Tensor, *, tensor_contents: Any = None) -> str:
     from ._print import text
 

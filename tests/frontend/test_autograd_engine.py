@@ -228,3 +228,33 @@ def test_no_cycles():
         assert lib.ops_live_tensors() <= tensors
     finally:
         gc.enable()
+
+
+def test_grad_of_many_cotangents_at_once():
+    x, w = opsmith.randn(3, requires_grad=True), opsmith.randn(2, requires_grad=True)
+    y = (x * x).sum() * w
+    v = opsmith.eye(2)
+    gx, gw = opsmith.autograd.grad(y, (x, w), v, is_grads_batched=True, retain_graph=True)
+    assert gx.shape == (2, 3) and gw.shape == (2, 2)
+    for k in range(2):
+        one = opsmith.autograd.grad(y, (x, w), v[k], retain_graph=True)
+        assert opsmith.equal(gx[k], one[0]) and opsmith.equal(gw[k], one[1])
+    (g,) = opsmith.autograd.grad((y,), (x,), (v,), is_grads_batched=True, create_graph=True)
+    assert opsmith.allclose(opsmith.autograd.grad(g.sum(), w)[0], 2 * x.sum().expand(2))
+    none = opsmith.ones(0, 2)
+    assert opsmith.autograd.grad(y, (x,), none, is_grads_batched=True)[0].shape == (0, 3)
+    rows = opsmith.ones(4, 2)
+    unused = {"is_grads_batched": True, "retain_graph": True}
+    assert opsmith.autograd.grad(w * 2, (x,), rows, allow_unused=True, **unused) == (None,)
+    (z,) = opsmith.autograd.grad(w * 2, (x,), rows, materialize_grads=True, **unused)
+    assert z.tolist() == [0, 0, 0]
+    for cotangents, text in (
+        (opsmith.ones(3), r"grad_output\[0\] has a shape of torch.Size\(\[3\]\)"),
+        (None, "implicitly created only for scalar"),
+    ):
+        with pytest.raises(RuntimeError, match=text):
+            opsmith.autograd.grad(w * 2, (w,), cotangents, is_grads_batched=True)
+    with pytest.raises(ValueError, match=r"rows: \[2, 3\]"):
+        opsmith.autograd.grad(
+            (w * 2, x * 2), (w,), (opsmith.ones(2, 2), opsmith.ones(3, 3)), is_grads_batched=True
+        )

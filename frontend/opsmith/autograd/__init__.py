@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 
-from .engine import backward, grad
+from .engine import backward
 from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from .gradients import grad
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

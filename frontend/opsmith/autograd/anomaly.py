@@ -11,7 +11,7 @@ import traceback
 import warnings
 from typing import Any
 
-from .. import _core
+from .. import _core, _functions
 from .._boundary import lib
 from .._core import Tensor, grad_enabled
 from .._dtypes import DTYPES
@@ -82,7 +82,7 @@ def _has_nan(t: Tensor) -> bool:
     was = grad_enabled()
     lib.ops_set_grad_enabled(0)
     try:
-        return any(v != v for v in t.detach().reshape(-1).tolist())
+        return bool(_functions.any(_functions.isnan(t)))
     finally:
         lib.ops_set_grad_enabled(was)
 

@@ -363,7 +363,7 @@ def backward(
             run_raw(node, lib.ops_ones_like(t._h), retain)
             return
     roots = [
-        (root(t, k), _cotangent(t, g)) for k, (t, g) in enumerate(zip(heads, grads, strict=True))
+        (root(t, k), cotangent(t, g)) for k, (t, g) in enumerate(zip(heads, grads, strict=True))
     ]
     if inputs is not None:
         inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
@@ -397,7 +397,8 @@ def root(t: Tensor, k: int) -> Any:
     return t._node
 
 
-def _cotangent(t: Tensor, g: Tensor | None) -> Tensor:
+def cotangent(t: Tensor, g: Tensor | None) -> Tensor:
+    """The gradient to start with at a tensor: one where none is given."""
     if g is None:
         if lib.ops_numel(t._h) != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
@@ -414,47 +415,4 @@ def _cotangent(t: Tensor, g: Tensor | None) -> Tensor:
     return g.to(t.dtype) if g.dtype is not t.dtype else g
 
 
-def grad(
-    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None,
-    create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None,
-    is_grads_batched: bool = False, materialize_grads: bool = False,
-) -> tuple[Tensor | None, ...]:  # fmt: skip
-    """Gradients of ``outputs`` with respect to ``inputs``, returned instead of accumulated.
-
-    Raises:
-        RuntimeError: when an input was not used and neither ``allow_unused`` nor
-            ``materialize_grads`` is given.
-    """
-    if is_grads_batched:
-        raise NotImplementedError(
-            "is_grads_batched=True is not supported yet; loop over the cotangents"
-        )
-    outs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
-    ins = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    cots = (
-        (grad_outputs,) * len(outs)
-        if grad_outputs is None or isinstance(grad_outputs, Tensor)
-        else tuple(grad_outputs)
-    )
-    retain = create_graph if retain_graph is None else retain_graph
-    for t in ins:
-        if not t.requires_grad:
-            raise RuntimeError("One of the differentiated Tensors does not require grad")
-    roots = [
-        (root(t, k), _cotangent(t, g)) for k, (t, g) in enumerate(zip(outs, cots, strict=True))
-    ]
-    found = run_recorded(roots, create_graph, retain, [t._node for t in ins])
-    results: list[Tensor | None] = []
-    for t, g in zip(ins, found, strict=True):
-        if g is None and materialize_grads:
-            g = wrap(lib.ops_like(t._h, -1, 0, 0.0, 0))
-        elif g is None and not allow_unused:
-            raise RuntimeError(
-                f"The differentiated Tensor at index {len(results)} appears to not have been used in the "  # noqa: E501
-                "graph. Set allow_unused=True if this is the desired behavior."
-            )
-        results.append(g)
-    return tuple(results)
-
-
-__all__ = ["Size", "backward", "grad"]
+__all__ = ["Size", "backward", "cotangent", "root", "run_raw", "run_recorded", "watch"]

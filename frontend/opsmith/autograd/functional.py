@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .._core import Tensor
-from .engine import grad
 from .grad_mode import enable_grad
+from .gradients import grad
 
 
 def _tuple(v: Any) -> tuple[Any, ...]:

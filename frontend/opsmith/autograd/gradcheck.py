@@ -9,7 +9,7 @@ from typing import Any
 
 from .._boundary import lib
 from .._core import Tensor
-from .engine import grad
+from .gradients import grad
 
 
 class GradcheckError(RuntimeError):
