@@ -88,7 +88,9 @@ def run(options: argparse.Namespace, extra: list[str], clock: Clock) -> int:
             return python("examples/digits.py", *extra)
     if verb == "docs":
         with clock.part("docs", "build/docs/"):
-            return python("-m", "opsmithc", "docs")
+            return python("-m", "opsmithc", "docs") or python(
+                "docs/coverage.py", str(BUILD / "docs" / "coverage.md")
+            )
     if verb == "test":
         return test(options, extra, clock)
     if verb == "soak":

@@ -139,11 +139,9 @@ def __getattr__(name: str) -> Any:
     if _loading.home(name) is not None and name in _loading.names():
         globals()[name] = found = _loading.lookup(name)
         return found
-    import difflib
+    from ._names import missing
 
-    near = difflib.get_close_matches(name, __dir__(), 3)
-    hint = f"; the nearest names are {', '.join(near)}" if near else ""
-    raise AttributeError(f"module 'opsmith' has no attribute '{name}'{hint}")
+    raise missing(__name__, name)
 
 
 def __dir__() -> list[str]:

@@ -98,6 +98,12 @@ def get_memory_info(device: Any = None, /) -> tuple[int, int]:
     return _need().mem_get_info(device)  # type: ignore[no-any-return]
 
 
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
+
+
 __all__ = [
     "current_accelerator", "current_device_idx", "current_device_index", "current_stream",
     "device_count", "empty_cache", "get_memory_info", "is_available", "max_memory_allocated",

@@ -66,6 +66,12 @@ def set_stance(stance: str = "default", **options: Any) -> Any:
     return contextlib.nullcontext()
 
 
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
+
+
 __all__ = [
     "allow_in_graph", "assume_constant_result", "compile", "cudagraph_mark_step_begin", "disable",
     "get_default_backend", "is_compiling", "is_dynamo_compiling", "is_exporting", "list_backends",

@@ -147,6 +147,12 @@ def load_state_dict_from_url(
     return read(path, map_location=map_location, weights_only=weights_only)
 
 
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
+
+
 __all__ = [
     "download_url_to_file", "get_dir", "help", "list", "load", "load_state_dict_from_url",
     "set_dir",

@@ -143,7 +143,9 @@ def __getattr__(name: str) -> Any:
     try:
         return _lookup(_operations()[name])
     except KeyError:
-        raise AttributeError(f"module 'opsmith.linalg' has no attribute '{name}'") from None
+        from ._names import missing
+
+        raise missing(__name__, name) from None
 
 
 def __dir__() -> list[str]:

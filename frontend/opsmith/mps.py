@@ -29,4 +29,11 @@ _REFUSED = (
 fill(globals(), _REFUSED, RuntimeError, _WHY)
 Event = refusing_class("Event", RuntimeError, _WHY, __name__)
 
+
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
+
+
 __all__ = ["Event", "device_count", "is_available", "manual_seed", *_REFUSED]

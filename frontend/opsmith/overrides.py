@@ -335,3 +335,9 @@ def resolve_name(f: Any) -> str | None:
         return f"torch.Tensor.{named}.__get__"
     name = getattr(f, "__qualname__", None)
     return f"torch.{name}" if name else None
+
+
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)

@@ -230,3 +230,9 @@ def _load(
         if not weights_only:
             return reader.load_trusted(**pickle_args)
         return reader.load_restricted(_safe_globals)
+
+
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)

@@ -19,4 +19,11 @@ _size: TypeAlias = Union[Size, list[int], tuple[int, ...]]  # noqa: UP007
 _int, _float, _bool = builtins.int, builtins.float, builtins.bool
 _dtype, _device = dtype, device
 
+
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
+
+
 __all__ = ["Device", "FileLike", "Number"]

@@ -81,6 +81,13 @@ fill(globals(), _REFUSED, AssertionError, _WHY)
 Event = refusing_class("Event", RuntimeError, _WHY, __name__)
 Stream = refusing_class("Stream", RuntimeError, _WHY, __name__)
 
+
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
+
+
 __all__ = [
     "Event", "Stream", "device_count", "empty_cache", "is_available", "is_bf16_supported",
     "is_initialized", "manual_seed", "manual_seed_all", "max_memory_allocated",

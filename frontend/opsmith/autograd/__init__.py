@@ -39,7 +39,9 @@ def __getattr__(name: str) -> Any:
             return importlib.import_module(f"{__name__}.{name}")
         except ModuleNotFoundError as e:
             raise AttributeError(f"module '{__name__}' has no attribute '{name}'") from e
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
 
 
 __all__ = [

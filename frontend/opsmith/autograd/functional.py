@@ -212,4 +212,10 @@ def hvp(
     return value if create_graph else value.detach(), found
 
 
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
+
+
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]

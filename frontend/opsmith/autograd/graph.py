@@ -160,4 +160,10 @@ def get_gradient_edge(tensor: Any) -> Any:
     return Node.of(e), e[1] if e.__class__ is tuple else 0
 
 
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
+
+
 __all__ = ["AccumulateGrad", "Node", "get_gradient_edge"]

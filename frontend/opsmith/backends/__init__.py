@@ -21,7 +21,9 @@ _LAZY = (
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(f"opsmith.backends.{name}")
-    raise AttributeError(f"module 'opsmith.backends' has no attribute '{name}'")
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
 
 
 def __dir__() -> list[str]:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name == "amp":
         return importlib.import_module("opsmith.cpu.amp")
-    raise AttributeError(f"module 'opsmith.cpu' has no attribute '{name}'")
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
 
 
 def get_capabilities() -> Mapping[str, Any]:

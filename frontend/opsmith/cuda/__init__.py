@@ -179,7 +179,9 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"opsmith.cuda.{name}")
     if name in _LATE:
         return getattr(importlib.import_module(f"opsmith.cuda.{_LATE[name]}"), name)
-    raise AttributeError(f"module 'opsmith.cuda' has no attribute '{name}'")
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
 
 
 def __dir__() -> list[str]:

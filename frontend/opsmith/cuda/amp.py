@@ -51,4 +51,10 @@ def amp_definitely_not_available() -> bool:
     return not is_available()
 
 
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
+
+
 __all__ = ["GradScaler", "amp_definitely_not_available", "autocast", "custom_bwd", "custom_fwd"]

@@ -74,6 +74,13 @@ reset_max_memory_cached = reset_max_memory_allocated
 _REFUSED = ("caching_allocator_alloc", "caching_allocator_delete", "memory_snapshot")
 fill(globals(), _REFUSED, RuntimeError, "opsmith's allocator does not tell its blocks")
 
+
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
+
+
 __all__ = [
     "empty_cache", "get_allocator_backend", "ipc_collect", "max_memory_allocated",
     "max_memory_cached", "max_memory_reserved", "mem_get_info", "memory_allocated",

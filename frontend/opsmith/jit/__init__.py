@@ -174,6 +174,13 @@ _REFUSED = ("export_opnames", "load", "save")
 fill(globals(), _REFUSED, RuntimeError, _WHY)
 CompilationUnit = refusing_class("CompilationUnit", RuntimeError, _WHY, __name__)
 
+
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
+
+
 __all__ = [
     "Attribute", "CompilationUnit", "Error", "Future", "ScriptFunction", "ScriptModule",
     "annotate", "enable_onednn_fusion", "export", "export_opnames", "fork", "freeze", "ignore",

@@ -10,6 +10,13 @@ from opsmith.nn.parameter import (
     UninitializedParameter,
 )
 
+
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
+
+
 __all__ = [
     "Buffer",
     "Parameter",

@@ -223,3 +223,9 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
         for column in range(columns):
             tensor[opsmith.randperm(rows, generator=generator)[:zeros], column] = 0
     return tensor
+
+
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)

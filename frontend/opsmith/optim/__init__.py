@@ -16,4 +16,6 @@ __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_schedu
 def __getattr__(name: str) -> object:
     if name == "swa_utils":  # it needs layers, optimizers do not
         return importlib.import_module("opsmith.optim.swa_utils")
-    raise AttributeError(f"module 'opsmith.optim' has no attribute '{name}'")
+    from opsmith._names import missing
+
+    raise missing(__name__, name)

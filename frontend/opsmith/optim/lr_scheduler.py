@@ -19,6 +19,13 @@ from opsmith.optim._schedule_plateau import ReduceLROnPlateau
 
 _LRScheduler = LRScheduler
 
+
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
+
+
 __all__ = [
     "ChainedScheduler",
     "ConstantLR",

@@ -249,3 +249,9 @@ class SWALR(LRScheduler):
             first = last if before == 1 else (group["lr"] - before * last) / (1 - before)
             rates.append(last * now + first * (1 - now))
         return rates
+
+
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)

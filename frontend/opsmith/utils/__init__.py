@@ -14,7 +14,9 @@ _LAZY = ("checkpoint", "collect_env", "data", "hooks")
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(f"opsmith.utils.{name}")
-    raise AttributeError(f"module 'opsmith.utils' has no attribute '{name}'")
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
 
 
 def __dir__() -> list[str]:

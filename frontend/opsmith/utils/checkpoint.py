@@ -327,6 +327,12 @@ class DefaultDeviceType:
         return DefaultDeviceType._chosen or ("cpu" if found is None else found.type)
 
 
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
+
+
 __all__ = [
     "CheckpointError", "DefaultDeviceType", "check_backward_validity", "checkpoint",
     "checkpoint_sequential", "detach_variable", "noop_context_fn", "set_checkpoint_debug_enabled",

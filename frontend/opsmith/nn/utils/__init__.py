@@ -18,6 +18,13 @@ from opsmith.nn.utils.fusion import (
 from opsmith.nn.utils.spectral_norm import remove_spectral_norm, spectral_norm
 from opsmith.nn.utils.weight_norm import remove_weight_norm, weight_norm
 
+
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
+
+
 __all__ = [
     "clip_grad_norm",
     "clip_grad_norm_",

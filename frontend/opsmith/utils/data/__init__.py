@@ -22,6 +22,13 @@ from opsmith.utils.data.sampler import (
     WeightedRandomSampler,
 )
 
+
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
+
+
 __all__ = [
     "BatchSampler",
     "ChainDataset",
