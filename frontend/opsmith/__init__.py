@@ -36,7 +36,7 @@ from ._dtypes import (
     preserve_format,
     strided,
 )  # fmt: skip
-from ._foreign import as_tensor, from_numpy, frombuffer
+from ._foreign import as_tensor, asarray, from_dlpack, from_file, from_numpy, frombuffer
 from ._places import get_default_device, set_default_device
 
 TYPE_CHECKING = False
@@ -48,10 +48,13 @@ __version__ = "0.1.0"
 for _name, _value in _dtypes.NAMES.items():
     globals()[_name] = _value
 from . import (
+    _draws,
+    _forms,
     _functions,
     _index,
     _legacy,
     _loading,
+    _method_functions,
     _methods,
     _tensor,
     _tensor_copies,
@@ -82,6 +85,7 @@ from ._random import (
     set_rng_state,
 )  # fmt: skip
 from ._ranges import arange, eye, linspace, logspace, tril_indices, triu_indices
+from ._ranges import range_ as range
 from .autograd.grad_mode import (
     enable_grad,
     inference_mode,
@@ -103,6 +107,16 @@ _LATE = {  # functions of modules that load on first touch
     **{name: "_legacy" for name in ("set_default_tensor_type", *_legacy.TYPES)},
     **{f"{d.scalar}Storage": "storage" for d in _dtypes.DTYPES if d.typed},
     "TypedStorage": "storage", "UntypedStorage": "storage",
+    **dict.fromkeys((
+        "SymBool", "SymFloat", "SymInt", "cond", "sym_float", "sym_int", "sym_ite", "sym_max",
+        "sym_min", "sym_not", "sym_sqrt", "sym_sum", "while_loop",
+    ), "_symbols"),
+    **dict.fromkeys((
+        "bartlett_window", "blackman_window", "hamming_window", "hann_window", "kaiser_window",
+    ), "_windows"),
+    **dict.fromkeys(_method_functions.NAMES, "_method_functions"),
+    **dict.fromkeys(("can_cast", "promote_types", "result_type"), "_type_rules"),
+    "binomial": "_draws", "scalar_tensor": "_forms", "unravel_index": "_forms",
     "finfo": "_numeric", "iinfo": "_numeric", "broadcast_shapes": "compose.grids",
     **dict.fromkeys((
         "are_deterministic_algorithms_enabled", "compile", "get_deterministic_debug_mode",
@@ -176,13 +190,3 @@ def is_storage(obj: Any) -> bool:
     from .storage import TypedStorage, UntypedStorage
 
     return isinstance(obj, (TypedStorage, UntypedStorage))
-
-
-def result_type(a: Any, b: Any) -> dtype:
-    """The dtype that an operation on both would have."""
-    return _functions.add(_core.as_operand(a), _core.as_operand(b)).dtype
-
-
-def promote_types(a: dtype, b: dtype) -> dtype:
-    """The dtype that holds both."""
-    return _functions.add(zeros(1, dtype=a), zeros(1, dtype=b)).dtype

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._boundary import ffi, lib
 from ._core import Tensor, wrap
-from ._create import finish, tensor
+from ._create import finish, get_default_dtype, tensor
 from ._dtypes import BY_NUMPY, dtype
 
 TYPE_CHECKING = False
@@ -20,6 +20,75 @@ def as_tensor(data: Any, dtype: dtype | None = None, device: Any = None) -> Tens
         t = from_numpy(data)
         return t if dtype is None and device is None else t.to(dtype=dtype, device=device)
     return tensor(data, dtype=dtype, device=device)
+
+
+def asarray(obj: Any, *, dtype: dtype | None = None, device: Any = None, copy: bool | None = None,
+            requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """The object as a tensor: sharing its memory where that is possible, and ``copy`` allows it.
+
+    Raises:
+        ValueError: with ``copy=False``, the memory cannot be shared.
+    """
+    shares = isinstance(obj, Tensor) or hasattr(obj, "__array_interface__") and obj.ndim
+    if isinstance(obj, Tensor):
+        t = obj if requires_grad == obj.requires_grad else obj.detach()
+    elif shares:
+        t = from_numpy(obj)
+    elif hasattr(obj, "__dlpack__"):
+        t, shares = from_dlpack(obj), True
+    elif _is_buffer(obj):
+        t, shares = frombuffer(obj, dtype=dtype or get_default_dtype()), True
+    else:
+        t = tensor(obj, dtype=dtype, device=device)
+    moved = t.to(dtype=dtype, device=device)
+    if copy is False and not (shares and moved is t):
+        raise ValueError("can't alias tensor with the given dtype, device or kind of object")
+    if copy and moved is t and shares:
+        moved = moved.clone()
+    return finish(moved, True) if requires_grad and not moved.requires_grad else moved
+
+
+def _is_buffer(obj: Any) -> bool:
+    try:
+        memoryview(obj)
+    except TypeError:
+        return False
+    return True
+
+
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A tensor that shares memory with an object of another library, by the DLPack protocol."""
+    import numpy as np
+
+    if isinstance(ext_tensor, Tensor):
+        return ext_tensor.clone() if copy else ext_tensor.view_as(ext_tensor)
+    try:
+        array = np.from_dlpack(ext_tensor)
+    except (BufferError, RuntimeError, TypeError) as e:
+        raise RuntimeError(f"from_dlpack(): {e}") from None
+    return from_numpy(array.copy() if copy else array)
+
+
+def from_file(filename: str, shared: bool | None = None, size: int = 0, *,
+              dtype: dtype | None = None, layout: Any = None, device: Any = None,
+              requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """A vector over a file's bytes; ``shared``: what is written to it goes to the file."""
+    import mmap
+
+    kind = dtype or get_default_dtype()
+    nbytes = size * kind.itemsize
+    try:
+        file = open(filename, "r+b" if shared else "rb")
+    except OSError as e:
+        raise RuntimeError(f"unable to open file <{filename}>: {e.strerror}") from None
+    with file:
+        if shared:
+            file.seek(0, 2)
+            if file.tell() < nbytes:
+                file.truncate(nbytes)
+        access = mmap.ACCESS_WRITE if shared else mmap.ACCESS_COPY
+        memory = mmap.mmap(file.fileno(), nbytes, access=access) if nbytes else bytearray()
+    return frombuffer(memory, dtype=kind, count=size, requires_grad=requires_grad)
 
 
 _OWNERS: dict[float, Any] = {}

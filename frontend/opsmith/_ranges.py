@@ -61,6 +61,31 @@ def _line(start: Any, step: Any, n: int, whole: bool) -> Tensor:
     return k if whole else k.to(float64) * float(step) + float(start)
 
 
+def range_(
+    start: Any, end: Any = None, step: Any = 1, *, out: Any = None, dtype: dtype | None = None,
+    layout: Any = None, device: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """``start, start + step, ...`` up to and including ``end``, as floats; use ``arange``."""
+    import warnings
+
+    warnings.warn(
+        "torch.range is deprecated and will be removed in a future release because its behavior "
+        "is inconsistent with Python's range builtin. Instead, use torch.arange, which produces "
+        "values in [start, end).",
+        stacklevel=2,
+    )
+    if end is None:
+        start, end = 0, start
+    start, end, step = _number(start), _number(end), _number(step)
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    count = math.floor((end - start) / step) + 1
+    line = _line(start, step, count, all(isinstance(v, int) for v in (start, end, step)))
+    return _placed(line.to(dtype_of(dtype, out)), device, requires_grad, out)
+
+
 def linspace(
     start: Any, end: Any, steps: int, *, out: Any = None, dtype: dtype | None = None, layout: Any = None,  # noqa: E501
     device: Any = None, requires_grad: bool = False,
@@ -151,4 +176,4 @@ def _steps(row: int, col: int, first: int) -> int:
     return rows + first * len(rising) + col * whole
 
 
-__all__ = ["arange", "eye", "linspace", "logspace", "tril_indices", "triu_indices"]
+__all__ = ["arange", "eye", "linspace", "logspace", "range_", "tril_indices", "triu_indices"]

@@ -70,11 +70,12 @@ MAX_ULP = {
 MPMATH = {
     "erfinv": (mpmath.erfinv, -1, 1, 4, 4, "polynomial of degree 22 in a logarithm"),
     "i0": (lambda x: mpmath.besseli(0, x), -60, 60, 1, 4, "exp(x / 2) squared; f32: in double"),
+    "i1": (lambda x: mpmath.besseli(1, x), -60, 60, 1, 5, "as i0"),
     "digamma": (mpmath.digamma, 0.01, 40, 1, 4, "1 / (x - 1) + the value at x - 1; f32: in double"),
     "trigamma": (lambda x: mpmath.polygamma(1, x), 0.01, 40, 1, 4, "as digamma"),
 }
 
-UNARY_PLAIN = "abs sign floor ceil trunc round isnan isinf isfinite erfinv i0 digamma trigamma"
+UNARY_PLAIN = "abs sign floor ceil trunc round isnan isinf isfinite erfinv i0 i1 digamma trigamma"
 BINARY_PLAIN = "copysign maximum minimum fmax fmin nextafter remainder floor_divide"
 BINARY = {"pow", "atan2", "hypot", "fmod", *BINARY_PLAIN.split()}
 INTEGER_UNARY = "abs sign"

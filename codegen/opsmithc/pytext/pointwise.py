@@ -6,6 +6,7 @@ Must not know: kernels.
 from __future__ import annotations
 
 from ..derive.op import Derived
+from ..dtypes import TABLE
 from ..formula import names
 from ..lower.pointwise import number_params
 from ..opdef import OpDef
@@ -54,7 +55,8 @@ def pointwise_text(derived: Derived) -> list[str]:
     passed = arguments(op) + (", out=out" if out else "")
     lines += [f"def {n}({signature(op)}):", *doc(op), *renaming(op, itself(op), passed)]
     lines += modes(op, itself(op), passed)
-    if op.dtype.kind == "int_to_float":  # the kernel sees what became a float
+    # The kernel sees what became a float, and computes small floats in float32.
+    if op.dtype.kind == "int_to_float" or op.unsupported.keys() & {d.name for d in TABLE}:
         lines += refusal(op)
     lines += ["    try:"]
     fast = [f"{safe(p.name)} == {default(op, p.name)}" for p in kw if p.default is not None]

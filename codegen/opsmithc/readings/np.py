@@ -45,9 +45,7 @@ def _precise(name: str) -> Callable[..., float]:
 
 
 _NAMES = {
-    "np": np, "math": math, "vectorize": vectorize, "erfinv": _precise("erfinv"),
-    "digamma": _precise("digamma"), "trigamma": _precise("trigamma"),
-    "polygamma": _precise("polygamma"),
+    "np": np, "math": math, "vectorize": vectorize, "precise": _precise,
 }  # fmt: skip
 
 

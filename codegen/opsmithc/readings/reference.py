@@ -108,6 +108,32 @@ def nonzero(input: Array, as_tuple: bool = False) -> Array:
     return np.argwhere(input)
 
 
+def _fold_at(fold: Any, input: Array, dim: int, index: Array, src: Array, start: Any) -> Array:
+    """A copy of input with src folded in at positions along dim, one element after the other."""
+    out = input.copy()
+    at = [(*k[:dim], int(index[k]), *k[dim + 1 :]) for k in np.ndindex(index.shape)]
+    for k in at if start is not None else ():
+        out[k] = start
+    for k, source in zip(at, np.ndindex(index.shape), strict=True):
+        out[k] = fold(out[k], src[source])
+    return out
+
+
+def scatter_extreme(
+    input: Array, dim: int, index: Array, src: Array, largest: bool, include_self: bool
+) -> Array:
+    """The largest or least of what comes together at a place."""
+    far = src.min() if largest else src.max()
+    return _fold_at(max if largest else min, input, dim, index, src, None if include_self else far)
+
+
+def scatter_product(
+    input: Array, dim: int, index: Array, src: Array, include_self: bool
+) -> Array:
+    """The product of what comes together at a place."""
+    return _fold_at(lambda a, b: a * b, input, dim, index, src, None if include_self else 1)
+
+
 # Normalisation and attention ---------------------------------------------------------------------
 
 

@@ -185,6 +185,17 @@ inline double cyl_bessel_i0(double x)
 }
 inline float cyl_bessel_i0f(float x) { return (float)cyl_bessel_i0(x); }
 
+inline double cyl_bessel_i1(double x)
+{
+    double sum = x / 2, term = x / 2;
+    for (int k = 1; k < 500 && fabs(term) > 1e-18 * fabs(sum); ++k) {
+        term *= x / (2 * k) * (x / (2 * k + 2));
+        sum += term;
+    }
+    return sum;
+}
+inline float cyl_bessel_i1f(float x) { return (float)cyl_bessel_i1(x); }
+
 inline double erfinv(double y)
 {
     if (!(fabs(y) < 1)) {

@@ -1,4 +1,4 @@
-/* opsmith/math/gamma.h: lgamma, digamma, trigamma and the Bessel function i0. */
+/* opsmith/math/gamma.h: lgamma, digamma, trigamma and the Bessel functions i0, i1. */
 #ifndef OPSMITH_MATH_GAMMA_H
 #define OPSMITH_MATH_GAMMA_H
 
@@ -67,6 +67,75 @@ OPS_INLINE double ops_i0_f64(double x)
 OPS_INLINE float ops_i0_f32(float x)
 {
     return (float)ops_i0_f64(x);
+}
+
+/* x / 2 times a power series in x^2 / 4 up to 15, exp(x) / sqrt(x) P(30 / x - 1) beyond. */
+OPS_INLINE double ops_i1_f64(double x)
+{
+    double a = __builtin_fabs(x);
+    double near = a > 15.0 ? 15.0 : a;
+    double far = a < 15.0 ? 15.0 : a;
+    double z = 0.25 * (near * near);
+    double p = 4.5847763617499917e-67;
+    p = ops_fma_f64(p, z, 4.263842016427493e-64);
+    p = ops_fma_f64(p, z, 3.7095425542919185e-61);
+    p = ops_fma_f64(p, z, 3.0121485540850376e-58);
+    p = ops_fma_f64(p, z, 2.2771843068882885e-55);
+    p = ops_fma_f64(p, z, 1.5985833834355786e-52);
+    p = ops_fma_f64(p, z, 1.0390791992331261e-49);
+    p = ops_fma_f64(p, z, 6.234475195398757e-47);
+    p = ops_fma_f64(p, z, 3.4414303078601135e-44);
+    p = ops_fma_f64(p, z, 1.7413637357772174e-41);
+    p = ops_fma_f64(p, z, 8.045100459290744e-39);
+    p = ops_fma_f64(p, z, 3.3789421929021126e-36);
+    p = ops_fma_f64(p, z, 1.2839980333028028e-33);
+    p = ops_fma_f64(p, z, 4.391273273895586e-31);
+    p = ops_fma_f64(p, z, 1.3437296218120491e-28);
+    p = ops_fma_f64(p, z, 3.654944571328774e-26);
+    p = ops_fma_f64(p, z, 8.771866971189057e-24);
+    p = ops_fma_f64(p, z, 1.842092063949702e-21);
+    p = ops_fma_f64(p, z, 3.352607556388458e-19);
+    p = ops_fma_f64(p, z, 5.230067787965994e-17);
+    p = ops_fma_f64(p, z, 6.903689480115112e-15);
+    p = ops_fma_f64(p, z, 7.594058428126623e-13);
+    p = ops_fma_f64(p, z, 6.834652585313961e-11);
+    p = ops_fma_f64(p, z, 4.920949861426052e-09);
+    p = ops_fma_f64(p, z, 2.755731922398589e-07);
+    p = ops_fma_f64(p, z, 1.1574074074074073e-05);
+    p = ops_fma_f64(p, z, 0.00034722222222222224);
+    p = ops_fma_f64(p, z, 0.006944444444444444);
+    p = ops_fma_f64(p, z, 0.08333333333333333);
+    p = ops_fma_f64(p, z, 0.5);
+    double t = 30.0 / far - 1.0;
+    double q = 1.1881112995850214e-14;
+    q = ops_fma_f64(q, t, 1.4583923513947313e-14);
+    q = ops_fma_f64(q, t, -4.493697459702704e-14);
+    q = ops_fma_f64(q, t, -9.485112232179205e-14);
+    q = ops_fma_f64(q, t, -7.891004760484833e-14);
+    q = ops_fma_f64(q, t, -2.062357519849169e-13);
+    q = ops_fma_f64(q, t, -8.602525639900236e-13);
+    q = ops_fma_f64(q, t, -3.5445443226745665e-12);
+    q = ops_fma_f64(q, t, -1.759939118928224e-11);
+    q = ops_fma_f64(q, t, -1.0753878069542411e-10);
+    q = ops_fma_f64(q, t, -8.156130607188617e-10);
+    q = ops_fma_f64(q, t, -7.876226735973335e-09);
+    q = ops_fma_f64(q, t, -1.0101756022153037e-07);
+    q = ops_fma_f64(q, t, -1.853700267885548e-06);
+    q = ops_fma_f64(q, t, -5.696899670221915e-05);
+    q = ops_fma_f64(q, t, -0.005095524343232613);
+    q = ops_fma_f64(q, t, 0.39390196521878273);
+    double half = ops_exp_f64(0.5 * far); /* exp(far) overflows before I1 does */
+    double z_low = 0.25 * ops_mul_error_f64(near, near, 4.0 * z);
+    double series = ops_fma_f64(p, z, 1.0);
+    series = ops_fma_f64(series, z_low / (1.0 + 0.5 * near), series) * (0.5 * near);
+    double asymptotic = half * (q / __builtin_sqrt(far)) * half;
+    double value = a > 15.0 ? (a == OPS_INF_F64 ? a : asymptotic) : series;
+    return x < 0 ? -value : x == 0 ? x : value;
+}
+
+OPS_INLINE float ops_i1_f32(float x)
+{
+    return (float)ops_i1_f64(x);
 }
 
 /* ---- gamma function -------------------------------------------------------------------------- */
