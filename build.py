@@ -37,7 +37,7 @@ VERBS = {  # verb: (extras it needs, what it does)
     "lint": (["dev"], "ruff and mypy"),
     "show": (["build"], "print an op at each stage of the compiler (see `show OP --help`)"),
     "bench": (["bench"], "build, then time against PyTorch in the same process"),
-    "docs": (["build"], "build, then write the documentation under build/docs"),
+    "docs": (["build", "docs"], "build, then make the documentation, a site in build/docs/site"),
     "clean": ([], "remove everything generated"),
 }
 
@@ -87,10 +87,12 @@ def run(options: argparse.Namespace, extra: list[str], clock: Clock) -> int:
         with clock.part("demo", "picture build/demo/digits.png"):
             return python("examples/digits.py", *extra)
     if verb == "docs":
-        with clock.part("docs", "build/docs/"):
-            return python("-m", "opsmithc", "docs") or python(
-                "docs/coverage.py", str(BUILD / "docs" / "coverage.md")
-            )
+        with clock.part("pages", "sources build/docs/source/"):
+            status = python("-m", "opsmithc", "docs")
+        if status:
+            return status
+        with clock.part("site", "build/docs/site/index.html"):
+            return python("docs/site.py", *extra)
     if verb == "test":
         return test(options, extra, clock)
     if verb == "soak":

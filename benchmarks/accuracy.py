@@ -1,77 +1,91 @@
 """How accurate are the kernels? Errors in ULP of values and gradients, per op and dtype.
 
 The meaning of an op of one formula is evaluated at 60 digits; kernels run on the same points. Run by
-``opsmithc check`` in a process of its own: ``python benchmarks/accuracy.py [OP ...]``.
+``opsmithc check`` in a process of its own: ``python benchmarks/accuracy.py [OP ...]``; with
+``--json FILE`` the table goes there, for the documents.
 """  # noqa: E501
 
 from __future__ import annotations
 
-import sys
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import opsmith
 
+STEPS = 257  # points, evenly over the range of the op's samples
 
-def measure(op: Any, derived: Any, dtype_name: str) -> tuple[float, float, list[float]] | None:
-    """Largest value error, largest gradient error (ULP) and inputs with non-finite results.
 
-    None for ops that are no function of one tensor.
-    """
+@dataclass
+class Errors:
+    """The largest errors of an op in a dtype (ULP), and where a result should be finite."""
+
+    dtype: str
+    value: float
+    gradient: float | None
+    lost: list[float]
+
+
+def measurable(op: Any) -> bool:
+    """Is the op a function of one tensor, given by one formula?"""
     from opsmithc.derive.op import meaning_formula
     from opsmithc.opdef import Out
+
+    return (
+        isinstance(op.meaning, Out)
+        and len(op.schema.tensors) == 1
+        and len(op.schema.outputs) == 1
+        and not op.random
+        and all(p.default is not None for p in op.schema.params[1:])
+        and op.dtype.kind != "always_bool"
+        and meaning_formula(op, op.schema.outputs[0]) is not None
+    )
+
+
+def measure(op: Any, derived: Any, dtype_name: str) -> Errors:
+    """The errors against 60 digits, of the value and of the gradient that the gate has verified."""
+    from opsmithc.derive.op import meaning_formula
     from opsmithc.readings.mp import evaluate_mp, mp
 
-    tensors = op.schema.tensors
-    if (
-        not isinstance(op.meaning, Out)
-        or len(tensors) != 1
-        or op.random
-        or len(op.schema.outputs) != 1
-    ):
-        return None
-    if any(p.default is None for p in op.schema.params[1:]):
-        return None
-    formula = meaning_formula(op, op.schema.outputs[0])
-    if formula is None or op.dtype.kind == "always_bool":
-        return None
-    dtype = getattr(opsmith, dtype_name)
+    def exactly(formula: Any, env: Any) -> Any:
+        try:
+            found = evaluate_mp(formula, env)
+        except (ValueError, ZeroDivisionError, ArithmeticError):
+            return None
+        return found if mp.isfinite(found) else None
+
+    name, out = op.schema.tensors[0].name, op.schema.outputs[0]
+    formula, gradient = meaning_formula(op, out), derived.gradients.get(name)
     low, high = _range(op)
-    steps = 257
-    points = [low + (high - low) * k / (steps - 1) for k in range(steps)]
-    x = opsmith.tensor(points, dtype=dtype)
-    x.requires_grad_(op.name in derived and bool(derived[op.name].gradients))
+    points = [low + (high - low) * k / (STEPS - 1) for k in range(STEPS)]
+    x = opsmith.tensor(points, dtype=getattr(opsmith, dtype_name))
+    x.requires_grad_(gradient is not None)
     y = getattr(opsmith._functions, op.name)(x)
     scalars = {
         p.name: mp.mpf(float(p.default)) for p in op.schema.params[1:] if _numeric(p.default)
     }
-    grads = [0.0] * steps
-    if x.requires_grad:
+    slopes = [0.0] * STEPS
+    if gradient is not None:
         y.sum().backward()
-        grads = x.grad.tolist()
-    eps = opsmith.finfo(dtype).eps
-    worst = worst_grad = 0.0
-    lost = []
-    for point, got, slope in zip(x.detach().tolist(), y.detach().tolist(), grads, strict=True):
-        env = {tensors[0].name: mp.mpf(point), **scalars}
-        try:
-            exact = evaluate_mp(formula, env)
-        except (ValueError, ZeroDivisionError, ArithmeticError):
-            continue
-        if not mp.isfinite(exact):
+        slopes = x.grad.tolist()
+    eps = opsmith.finfo(x.dtype).eps
+    found = Errors(dtype_name, 0.0, None if gradient is None else 0.0, [])
+    for point, got, slope in zip(x.detach().tolist(), y.detach().tolist(), slopes, strict=True):
+        env = {name: mp.mpf(point), **scalars}
+        exact = exactly(formula, env)
+        if exact is None:
             continue
         if got - got != 0:
-            lost.append(point)
+            found.lost.append(point)
             continue
-        worst = max(worst, _ulps(got, exact, eps))
-        if x.requires_grad:
-            try:
-                true = mp.diff(
-                    lambda v, env=env: evaluate_mp(formula, {**env, tensors[0].name: v}), mp.mpf(point)  # noqa: E501
-                )
-            except (ValueError, ZeroDivisionError, ArithmeticError):
-                continue
-            worst_grad = max(worst_grad, _ulps(slope, true, eps))
-    return worst, worst_grad, lost
+        found.value = max(found.value, _ulps(got, exact, eps))
+        if gradient is not None and found.gradient is not None:
+            true = exactly(gradient.formula, {**env, out: exact, "g": mp.mpf(1)})
+            if true is not None:
+                found.gradient = max(found.gradient, _ulps(slope, true, eps))
+    return found
 
 
 def _numeric(text: Any) -> bool:
@@ -96,31 +110,41 @@ def _ulps(got: float, exact: Any, eps: float) -> float:
     return abs(float(got - exact)) / scale
 
 
-def main(names: list[str]) -> int:
-    """Print the table."""
+def main() -> None:
+    """Print the table, or write it."""
     from opsmithc import paths, pipeline
 
-    ops = pipeline.parse([paths.OPS_YAML])
-    derived = {d.op.name: d for d in pipeline.derive_all(ops)}
-    print(
-        f"{'op':24s} {'dtype':9s} {'value ULP':>10s} {'gradient ULP':>13s}  non-finite where the meaning is finite"  # noqa: E501
-    )
-    for op in ops:
-        if names and op.name not in names:
-            continue
-        for dtype in ("float64", "float32"):
-            found = measure(op, derived, dtype)
-            if found is None:
-                continue
-            value, grad, lost = found
-            where = (
-                f"{len(lost)} of 257 points, from {min(lost):g} to {max(lost):g}"
-                if lost
-                else "none"
-            )
-            print(f"{op.name:24s} {dtype:9s} {value:10.2f} {grad:13.2f}  {where}")
-    return 0
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("ops", nargs="*", metavar="OP")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    args = parser.parse_args()
+
+    derived = pipeline.derive_all(pipeline.parse([paths.OPS_YAML]))
+    chosen = [d for d in derived if measurable(d.op) and (not args.ops or d.op.name in args.ops)]
+    table = {
+        d.op.name: [measure(d.op, d, dtype) for dtype in ("float64", "float32")] for d in chosen
+    }
+    if args.json:
+        ranges = {d.op.name: _range(d.op) for d in chosen}
+        facts = {
+            name: {
+                "points": STEPS, "low": ranges[name][0], "high": ranges[name][1],
+                "rows": [[e.dtype, e.value, e.gradient, len(e.lost)] for e in errors],
+            }
+            for name, errors in table.items()
+        }  # fmt: skip
+        args.json.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        return
+    head = ("op", "dtype", "value ULP", "gradient ULP", "non-finite where the meaning is finite")
+    print("{:24s} {:9s} {:>10s} {:>13s}  {}".format(*head))
+    for name, errors in table.items():
+        for e in errors:
+            where = "none"
+            if e.lost:
+                where = f"{len(e.lost)} of {STEPS} points, from {min(e.lost):g} to {max(e.lost):g}"
+            gradient = "" if e.gradient is None else f"{e.gradient:.2f}"
+            print(f"{name:24s} {e.dtype:9s} {e.value:10.2f} {gradient:>13s}  {where}")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

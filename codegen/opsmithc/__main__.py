@@ -80,7 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--check", action="store_true", help="only say whether it would change")
     p = verb("schema", _schema, "print the JSON schema of registries (for editors)")
     p = verb("docs", _docs, "write a page for every op and the support matrix")
-    p.add_argument("--out", type=Path, default=paths.BUILD / "docs")
+    p.add_argument("--out", type=Path, default=paths.BUILD / "docs" / "source")
+    p.add_argument("--quiet", action="store_true")
     return parser
 
 
@@ -197,10 +198,21 @@ def _schema(args: argparse.Namespace) -> int:
 
 
 def _docs(args: argparse.Namespace) -> int:
-    from .docs import write_docs
+    from . import accuracy, compile, paths, pipeline
+    from .docs import public, write_docs
+    from .docs.plots import univariate, write_plots
+    from .opdef import by_name
 
-    count = write_docs(args.out)
-    print(f"{count} pages in {args.out}")
+    derived = pipeline.derive_all(pipeline.parse([paths.OPS_YAML]))
+    shown = public(derived)
+    known = by_name(d.op for d in derived)
+    pictures = sum(univariate(d, known) for d in shown)
+    figures = accuracy.figures(args.out.parent / "accuracy.json")
+    with compile.bar("pages of operations", len(shown) + pictures, not args.quiet) as step:
+        for name in write_plots(args.out / "ops" / "plots", shown, derived):
+            step(name)
+        count = write_docs(args.out, figures=figures, progress=step)
+    print(f"{count} pages and {pictures} pictures in {args.out}")
     return 0
 
 

@@ -6,13 +6,14 @@ is, safe against concurrent builds because outputs are renamed into place by the
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -275,6 +276,18 @@ def _prune(plan: Plan) -> None:
             left.unlink()
             if left.parent != folder:
                 shutil.rmtree(left.parent)
+
+
+@contextlib.contextmanager
+def bar(what: str, total: int, shown: bool = True) -> Iterator[Callable[[str], None]]:
+    """A progress bar; call what it gives with the name of each thing done."""
+    if not shown:
+        yield lambda name: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=what, leave=False) as found:
+        yield lambda name: found.update()
 
 
 def run_python(arguments: Sequence[str], path: Sequence[Path]) -> int:

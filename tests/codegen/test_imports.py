@@ -16,12 +16,14 @@ HOME = {
     "yaml": ("reader.py",), "jinja2": ("emit.py",),
     "cffi": ("boundary.py",), "subprocess": ("compile.py",), "mpmath": ("readings/mp.py",),
     "ninja": ("compile.py",), "tqdm": ("compile.py",), "setuptools": (),
+    "matplotlib": ("docs/plots.py",),
 }  # fmt: skip
 ARRAYS = (
     "readings",
     "checks",
     "samples.py",
     "accuracy.py",
+    "docs/plots.py",
 )  # NumPy: the readings and what draws for them
 
 

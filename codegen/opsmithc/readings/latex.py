@@ -66,13 +66,16 @@ def _text(node: Node) -> tuple[str, int]:
         case Unary(op="not", arg=a):
             return rf"\neg {_inside(a, _UNARY)}", _UNARY
         case Unary(op=op, arg=a):
-            return f"{'-' if op == '-' else chr(92) + 'sim '}{_inside(a, _PRODUCT)}", _SUM
+            sign = "-" if op == "-" else r"\sim "  # in braces: after another sign, this is no minus
+            return f"{{{sign}{_inside(a, _PRODUCT)}}}", _SUM
         case Binary(op="/", left=a, right=b):
             return rf"\frac{{{latex(a)}}}{{{latex(b)}}}", _PRODUCT
         case Binary(op="//", left=a, right=b):
             return rf"\left\lfloor\frac{{{latex(a)}}}{{{latex(b)}}}\right\rfloor", _ATOM
         case Binary(op="**", left=a, right=b):
             return f"{_inside(a, _ATOM)}^{{{latex(b)}}}", _UNARY
+        case Binary(op="*", left=a, right=b) if a == b:
+            return f"{_inside(a, _ATOM)}^{{2}}", _UNARY
         case Binary(op=op, left=a, right=b):
             level, sign = _BINARY[op]
             if op == "*" and isinstance(b, Num):
@@ -126,7 +129,7 @@ def _call(node: Call) -> tuple[str, int]:
         return latex(values[m[0]]) if enclosed else _inside(values[m[0]], _ATOM)
 
     names = "|".join(map(re.escape, row.args))
-    text = re.sub(rf"(?<![A-Za-z\\])({names})(?![A-Za-z])", put, row.latex)
+    text = re.sub(rf"(?<![A-Za-z\\])({names})(?![A-Za-z])", put, row.latex) if names else row.latex
     outside = re.sub(r"\{[^{}]*\}|\([^()]*\)", "", row.latex)
     level = _SUM if "-" in outside or "+" in outside else _PRODUCT if "/" in outside else _UNARY
     return text, level
@@ -142,7 +145,7 @@ def _number(v: int | float | complex) -> tuple[str, int]:
     if v != v:
         return r"\mathrm{nan}", _ATOM
     if isinstance(v, float) and v in (float("inf"), float("-inf")):
-        return (r"\infty", _ATOM) if v > 0 else (r"-\infty", _SUM)
+        return (r"\infty", _ATOM) if v > 0 else (r"{-\infty}", _SUM)
     text = f"{v:.6g}" if isinstance(v, float) else str(v)
     mantissa, e, exponent = text.partition("e")
     text = rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if e else text

@@ -1,0 +1,82 @@
+"""Put the sources of the site together and let Sphinx make it: `build.py docs` runs this.
+
+    build/docs/source   ops/ by the compiler; the pages of this folder; api/ from the docstrings
+    build/docs/site     what to open: index.html
+
+Sphinx reads again only the pages that changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+from api import write_api
+from sphinx.application import Sphinx
+from tqdm import tqdm
+
+HERE = Path(__file__).resolve().parent
+BUILD = HERE.parent / "build" / "docs"
+
+
+def write(path: Path, text: str) -> bool:
+    """Write a text if it changed."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return True
+
+
+def gather(source: Path) -> None:
+    """Bring the pages and pictures of this folder, and those of the API, to the ops'."""
+    for path in sorted(HERE.rglob("*")):
+        if path.suffix in (".md", ".svg", ".css"):
+            write(source / path.relative_to(HERE), path.read_text(encoding="utf-8"))
+    write_api(source, write)
+
+
+def make(source: Path, site: Path) -> list[str]:
+    """Run Sphinx; return its warnings."""
+    warnings = io.StringIO()
+    fresh = not (site / "searchindex.js").exists()  # written last: without it, all pages go in anew
+    app = Sphinx(
+        source, HERE, site, site.parent / "doctrees", "html",
+        status=None, warning=warnings, freshenv=fresh,
+    )  # fmt: skip
+    with tqdm(total=len(app.project.discover()), desc="pages", leave=False) as bar:
+        written = {"reading": 0}
+
+        def read(app: Any, name: str, text: list[str]) -> None:
+            written["reading"] += 1
+            bar.set_postfix_str(f"{written['reading']} read")
+            bar.update(0)
+
+        def wrote(app: Any, name: str, *rest: Any) -> None:
+            bar.update()
+
+        app.connect("source-read", read)
+        app.connect("html-page-context", wrote)
+        app.build(force_all=fresh)
+    return [line for line in warnings.getvalue().splitlines() if line.strip()]
+
+
+def main() -> int:
+    """Gather, make, report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=BUILD, help="default build/docs")
+    args = parser.parse_args()
+
+    gather(args.out / "source")
+    warnings = make(args.out / "source", args.out / "site")
+    for line in warnings:
+        print(line, file=sys.stderr)
+    print(f"{args.out / 'site' / 'index.html'}: {len(warnings)} warnings")
+    return 1 if warnings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
