@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,13 +14,10 @@ from typing import Any
 
 import opsmith
 
-MODULES = (  # in this order; each page is that of a module's public names
-    "opsmith.nn", "opsmith.nn.functional", "opsmith.nn.init", "opsmith.nn.utils",
-    "opsmith.nn.utils.rnn", "opsmith.nn.utils.parametrize", "opsmith.nn.utils.parametrizations",
-    "opsmith.optim", "opsmith.optim.lr_scheduler", "opsmith.utils.data", "opsmith.autograd",
-    "opsmith.autograd.functional", "opsmith.autograd.graph", "opsmith.linalg", "opsmith.ops",
-    "opsmith.overrides", "opsmith.serialization", "opsmith.safetensors", "opsmith.testing",
-    "opsmith.multiprocessing",
+INTERNAL = (  # behind ops, behind what a package shows, or of machines that are not here
+    "opsmith.compose", "opsmith.nn.modules", "opsmith.autograd.engine", "opsmith.autograd.hooks",
+    "opsmith.autograd.single", "opsmith.autograd.views", "opsmith.backends.",
+    "opsmith.multiprocessing.reductions",
 )  # fmt: skip
 OPS = "opsmith._generated"
 Ops = dict[str, tuple[str, str]]  # name or alias -> the op's page, and what it does
@@ -52,6 +50,13 @@ def summary(thing: Any) -> str:
     return (inspect.getdoc(thing) or "").split("\n", 1)[0].replace("|", "\\|")
 
 
+def modules() -> list[str]:
+    """The public modules, packages before what they consist of: a name stands where it is short."""
+    found = [info.name for info in pkgutil.walk_packages(opsmith.__path__, "opsmith.")]
+    public = [n for n in found if "._" not in n and not n.startswith(INTERNAL)]
+    return sorted(public, key=lambda name: (name.count("."), name))
+
+
 def public(module: ModuleType) -> list[str]:
     """The names a module offers: its own list, else what it defines."""
     late = getattr(module, "_LATE", {})
@@ -77,8 +82,11 @@ def pages(known: Ops) -> Iterator[Page]:
     found = [(d, f"opsmith.{n}") for d, n, _ in members(opsmith, seen)]
     text = f"What `import opsmith` offers besides [operations](../ops/index.md).\n\n{settings()}"
     yield Page("opsmith", "opsmith", text, tuple(found))
-    for name in MODULES:
-        module = importlib.import_module(name)
+    for name in modules():
+        try:
+            module = importlib.import_module(name)
+        except ImportError:  # of a package that is not here
+            continue
         if name != "opsmith.nn":
             found = [(d, f"{name}.{n}") for d, n, _ in members(module, seen)]
             yield Page(name, name, inspect.getdoc(module) or "", tuple(found))
