@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import coverage  # this folder's
 from api import write_api
 from sphinx.application import Sphinx
 from tqdm import tqdm
@@ -36,6 +37,7 @@ def gather(source: Path) -> None:
     for path in sorted(HERE.rglob("*")):
         if path.suffix in (".md", ".svg", ".css"):
             write(source / path.relative_to(HERE), path.read_text(encoding="utf-8"))
+    write(source / "coverage.md", coverage.page())
     write_api(source, write)
 
 
