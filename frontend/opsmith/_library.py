@@ -26,7 +26,8 @@ class LinAlgError(RuntimeError):
 
 
 def library_entry(
-    name: str, target: str, dtypes: tuple[str, ...], tensors: tuple[int, ...], records: bool
+    name: str, target: str, dtypes: tuple[str, ...], tensors: tuple[tuple[int, bool], ...],
+    records: bool,
 ) -> Callable[..., float]:
     """The stand-in for the entry point of op ``name``: it calls ``target``, ``package.function``.
 
@@ -34,19 +35,20 @@ def library_entry(
         name: the op, for messages.
         target: the library's function, looked up when it is first called.
         dtypes: the names of the dtypes that the library takes.
-        tensors: which arguments are handles of tensors.
+        tensors: which arguments are handles of tensors, and must they be of such a dtype?
         records: has the op a gradient?
     """
-    package, _, attribute = target.rpartition(".")
+    where = [k for k, _ in tensors]
+    taking_part = {k for k, asked in tensors if asked}
 
     def entry(*args: Any) -> float:
-        given = [k for k in tensors if args[k] != NONE_H]
+        given = [k for k in where if args[k] != NONE_H]
         handles = [args[k] for k in given]
         if any([lib.ops_check_plain(abs(h)) for h in handles]):
             return 0.0
         operands = [alias(abs(h)) for h in handles]
-        for t in operands:
-            if t.dtype._name not in dtypes:
+        for k, t in zip(given, operands, strict=True):
+            if k in taking_part and t.dtype._name not in dtypes:
                 raise RuntimeError(
                     f"{name}: dtype {t.dtype} is not supported; expected one of {_listed(dtypes)}"
                 )
@@ -56,10 +58,10 @@ def library_entry(
                 f"{name}: Expected all tensors to be on the same device, but found at least two "
                 f"devices, {places}!"
             )
-        values = [None if k in tensors else v for k, v in enumerate(args)]
+        values = [None if k in where else v for k, v in enumerate(args)]
         for k, t in zip(given, operands, strict=True):
             values[k] = _stand_in(t) if t.is_meta else t.numpy()
-        results = _call(name, getattr(importlib.import_module(package), attribute), values)
+        results = _call(name, _function(name, target), values)
         made = [_made(r, operands[0].device) for r in results]
         for k, t in enumerate(made[1:], start=1):
             lib.ops_put_output(k, steal(t))
@@ -67,6 +69,14 @@ def library_entry(
         return -h if records and grad_enabled() and any(x < 0.0 for x in handles) else h
 
     return entry
+
+
+def _function(name: str, target: str) -> Any:
+    package, _, attribute = target.rpartition(".")
+    try:
+        return getattr(importlib.import_module(package), attribute)
+    except (ImportError, AttributeError) as e:
+        raise RuntimeError(f"{name}: its library function '{target}' is not there: {e}") from None
 
 
 def _call(name: str, function: Any, values: list[Any]) -> tuple[Any, ...]:

@@ -46,7 +46,7 @@ class Library(Family):
                     "be passed to a library; tensors, numbers, texts and lists of numbers can"
                 )  # fmt: skip
             if p.type.is_tensor:
-                tensors.append(k)
+                tensors.append((k, p.name in op.dtype.args and p.name not in op.dtype.classes))
         taken = tuple(t.name for t in TABLE if not {t.code, t.name, t.kind} & op.unsupported.keys())
         facts = (op.name, op.fast.target, taken, tuple(tensors), bool(d.gradients))
         entry = f"library_entry{facts!r}"

@@ -148,3 +148,51 @@ def svd(input: Array, some: bool = True, compute_uv: bool = True) -> tuple[Array
     """Singular values and vectors, as columns."""
     u, s, vh = linalg_svd(input, not some)
     return (u, s, _t(vh)) if compute_uv else (u * 0, s, _t(vh) * 0)
+
+
+# Elimination -------------------------------------------------------------------------------------
+
+
+def lu_factor_ex(A: Array, pivot: bool = True, check_errors: bool = False) -> tuple[Array, ...]:
+    """L and U in one matrix, exchanged rows, 0."""
+    return matrices.lu_rows(A)
+
+
+def lu_factor(A: Array, pivot: bool = True) -> tuple[Array, ...]:
+    """L and U in one matrix, exchanged rows."""
+    return matrices.lu_rows(A)[:2]
+
+
+def lu_unpack(
+    LU_data: Array, LU_pivots: Array, unpack_data: bool = True, unpack_pivots: bool = True
+) -> tuple[Array, ...]:
+    """P, L and U."""
+    m, n = LU_data.shape[-2:]
+    k = min(m, n)
+    lower = np.tril(LU_data[..., :k], -1) + np.eye(m, k)
+    upper, none = np.triu(LU_data[..., :k, :]), np.zeros(0)
+    permutation = none
+    if unpack_pivots:
+        permutation = np.eye(m)[matrices.row_places(LU_pivots, m, False)]
+    return (permutation, lower, upper) if unpack_data else (permutation, none, none)
+
+
+def linalg_lu(A: Array, pivot: bool = True) -> tuple[Array, ...]:
+    """P, L and U."""
+    return lu_unpack(*lu_factor(A))
+
+
+def linalg_lu_solve(
+    LU: Array, pivots: Array, B: Array, left: bool = True, adjoint: bool = False
+) -> Array:
+    """The solution of equations with the product of factors."""
+    p, lower, upper = lu_unpack(LU, pivots)
+    a = p @ lower @ upper
+    return inv(_t(a) if adjoint else a) @ B if left else B @ inv(_t(a) if adjoint else a)
+
+
+def ldl_solve(LD: Array, pivots: Array, B: Array, hermitian: bool = False) -> Array:
+    """The solution of equations with the product of factors."""
+    lead = np.broadcast_shapes(LD.shape[:-2], B.shape[:-2])
+    a, b = (np.broadcast_to(x, (*lead, *x.shape[-2:])) for x in (LD, B))
+    return matrices.ldl_solve_rows(a, np.broadcast_to(pivots, a.shape[:-1]), b)

@@ -221,3 +221,77 @@ def cofactors(input: Array) -> Array:
         return (found,)
 
     return _each(one, [input], [(n, n)])[0]
+
+
+def lu_rows(input: Array) -> tuple[Array, ...]:
+    """Both factors in one matrix, the rows that were exchanged, and 0: no pivot is zero."""
+    m, n = input.shape[-2:]
+    k = min(m, n)
+
+    def one(a: Array) -> tuple[Array, Array, int]:
+        a, pivots = a.copy(), np.zeros(k, np.int64)
+        for j in range(k):
+            largest = j + max(range(m - j), key=lambda i: abs(a[j + i, j]))
+            a[[j, largest]] = a[[largest, j]]
+            pivots[j] = largest + 1
+            a[j + 1 :, j] /= a[j, j]
+            a[j + 1 :, j + 1 :] -= a[j + 1 :, j, None] * a[j, None, j + 1 :]
+        return a, pivots, 0
+
+    return _each(one, [input], [(m, n), (k,), ()], [1, 2])
+
+
+def row_places(pivots: Array, size: int, inverse: bool) -> Array:
+    """Where exchanges put each row, or which row they put in each place."""
+    found = []
+    for own in pivots.reshape(-1, pivots.shape[-1]):
+        rows = list(range(size))
+        for k, other in enumerate(own):
+            rows[k], rows[other - 1] = rows[other - 1], rows[k]
+        found.append(rows if inverse else np.argsort(rows))
+    return np.array(found, np.int64).reshape(*pivots.shape[:-1], size)
+
+
+def ldl_solve_rows(LD: Array, pivots: Array, B: Array) -> Array:
+    """The solution of equations whose matrix is given by exchanges, L and D."""
+    places = [np.asarray(p) for p in pivots.reshape(-1, pivots.shape[-1])]
+    todo = iter(places)
+
+    def one(a: Array, b: Array) -> tuple[Array]:
+        own, n, k = next(todo), len(a), 0
+        left, middle = _eye(n), _eye(n) * 0
+        while k < n:
+            width = 1 if own[k] > 0 else 2
+            step, order = _eye(n), list(range(n))
+            last, other = k + width - 1, abs(own[k]) - 1
+            order[last], order[other] = order[other], order[last]
+            step[k + width :, k : k + width] = a[k + width :, k : k + width]
+            block = np.tril(a[k : k + width, k : k + width])
+            middle[k : k + width, k : k + width] = block + np.tril(block, -1).T
+            left = left @ _eye(n)[order] @ step
+            k += width
+        return (_solved(left @ middle @ left.T, b),)
+
+    return _each(one, [LD, B], [B.shape[-2:]])[0]
+
+
+def pseudo_inverse(input: Array, atol: Array, rtol: Array) -> Array:
+    """Moore and Penrose's inverse of a matrix whose shorter side's vectors are independent."""
+    m, n = input.shape[-2:]
+
+    def one(a: Array) -> tuple[Array]:
+        if not min(m, n):
+            return (a.T,)
+        return (_solved(a.T @ a, a.T),) if m >= n else (_solved(a @ a.T, a).T,)
+
+    return _each(one, [input], [(n, m)])[0]
+
+
+def matrix_exponential(input: Array) -> Array:
+    """The exponential."""
+    n = input.shape[-1]
+
+    def one(a: Array) -> tuple[Array]:
+        return (_array(mp.expm(mp.matrix(a.tolist()))) if n else a,)
+
+    return _each(one, [input], [(n, n)])[0]
