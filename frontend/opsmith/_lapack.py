@@ -95,6 +95,11 @@ def _signs(columns: Any) -> Any:
     return np.copysign(columns.dtype.type(1), np.take_along_axis(columns, at, -2))
 
 
+def whole(a: Any) -> Any:
+    """The symmetric matrices that lower triangles give."""
+    return np.tril(a) + np.swapaxes(np.tril(a, -1), -1, -2)
+
+
 def eigh(a: Any, upper: bool) -> tuple[Any, Any]:
     """Eigenvalues and eigenvectors of symmetric matrices."""
     values, vectors = np.linalg.eigh(a, "U" if upper else "L")

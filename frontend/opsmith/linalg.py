@@ -36,39 +36,18 @@ def matrix_norm(
     A: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keepdim: bool = False, *,
     dtype: Any = None, out: Any = None,
 ) -> Tensor:  # fmt: skip
-    """Norms of matrices in two dims: 'fro', 1, -1, inf and -inf.
+    """Norms of matrices in two dims: 'fro', 'nuc', 1, 2, inf and their negatives."""
+    from .compose.norms import matrix_norm as norm_of
 
-    Raises:
-        NotImplementedError: for the orders that need singular values (2, -2 and 'nuc').
-    """
-    from .compose.arguments import wrap_dim
+    A = A if dtype is None else A.to(dtype)
+    return _result("matrix_norm", out, norm_of(A, ord, dim, keepdim))
 
-    if A.ndim < 2:
-        raise RuntimeError(
-            "linalg.matrix_norm: The input tensor A must have at least 2 dimensions."
-        )
-    if len(dim) != 2:
-        raise RuntimeError("linalg.matrix_norm: dim must be a 2-tuple")
-    rows, columns = (wrap_dim(d, A.ndim) for d in dim)
-    if rows == columns:
-        raise RuntimeError(f"linalg.matrix_norm: dims must be different. Got ({dim[0]}, {dim[1]})")
-    if dtype is not None:
-        A = A.to(dtype)
-    if ord == "fro":
-        return _result("matrix_norm", out, _f.vector_norm(A, 2, (rows, columns), keepdim))
-    if ord not in (1, -1, float("inf"), float("-inf")):
-        if ord in (2, -2, "nuc"):
-            raise NotImplementedError(
-                f"linalg.matrix_norm: order {ord!r} needs singular values, which are not "
-                "supported yet"
-            )
-        raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
-    along, other = (rows, columns) if abs(ord) == 1 else (columns, rows)
-    sums = _f.sum(_f.abs(A), (along,), True)
-    if sums.shape[other] == 0 and ord > 0:  # of nothing, the largest sum is 0
-        sums = _f.constant_pad_nd(sums, (0, 0) * (A.ndim - 1 - other) + (0, 1))
-    found = (_f.amax if ord > 0 else _f.amin)(sums, (other,), True)
-    return _result("matrix_norm", out, found if keepdim else _f.squeeze(found, (rows, columns)))
+
+def cond(A: Tensor, p: Any = None, *, out: Any = None) -> Tensor:
+    """Condition numbers: a norm times that of the inverse; None takes singular values."""
+    from .compose.norms import cond as condition
+
+    return _result("cond", out, condition(A, p))
 
 
 def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None,
@@ -82,7 +61,7 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, 
         )
     if ord is not None and (len(dim) == 2 if dim is not None else A.ndim == 2):
         return matrix_norm(A, ord, (-2, -1) if dim is None else dim, keepdim, dtype=dtype, out=out)
-    if isinstance(ord, str):
+    if isinstance(ord, str) and (dim is not None or A.ndim == 1):
         raise RuntimeError(
             "linalg.norm: If ord is a str, dim must be a 2-tuple or A must be a matrix. Got "
             f"ord={ord!r}"
@@ -112,31 +91,6 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
     return _result("vecdot", out, _f.sum(_f.mul(x, y), (dim,)))
 
 
-def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
-    """A square matrix multiplied with itself, by repeated squaring; ``n`` is not negative."""
-    if A.ndim < 2 or A.shape[-1] != A.shape[-2]:
-        raise RuntimeError("linalg.matrix_power: A must be batches of square matrices")
-    if n < 0:
-        raise NotImplementedError(
-            "linalg.matrix_power: negative powers need inverses, which are not supported yet"
-        )
-    from ._ranges import eye
-
-    if n == 0:
-        return _result(
-            "matrix_power", out, _f.expand(eye(A.shape[-1], dtype=A.dtype), tuple(A.shape)).clone()
-        )
-    found, square = None, A
-    while n:
-        if n & 1:
-            found = square if found is None else _f.matmul(found, square)
-        n >>= 1
-        if n:
-            square = _f.matmul(square, square)
-    assert found is not None
-    return _result("matrix_power", out, found.clone() if found is A else found)
-
-
 def __getattr__(name: str) -> Any:
     if name == "matmul":
         return _lookup(name)
@@ -158,11 +112,14 @@ def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> T
 
 
 def vander(x: Tensor, *, N: int | None = None) -> Tensor:
-    """Powers of a vector's elements, as rows, the lowest first."""
-    return _f.vander(x, N, increasing=True)
+    """Powers of vectors' elements, as rows, the lowest first."""
+    if x.ndim < 2:
+        return _f.vander(x, N, increasing=True)
+    rows = _f.vander(_f.reshape(x, (-1,)), x.shape[-1] if N is None else N, increasing=True)
+    return _f.reshape(rows, (*x.shape, rows.shape[-1]))
 
 
 __all__ = sorted({
-    "LinAlgError", "cross", "diagonal", "matmul", "matrix_norm", "matrix_power", "multi_dot",
-    "norm", "vander", "vecdot", "vector_norm", *_operations(),
+    "LinAlgError", "cross", "diagonal", "matmul", "cond", "matrix_norm", "multi_dot", "norm",
+    "vander", "vecdot", "vector_norm", *_operations(),
 })  # fmt: skip

@@ -82,8 +82,34 @@ REFUSED = [
      "Expected UPLO argument to be 'L' or 'U', but got x"),
     (lambda: linalg.svdvals(VECTOR), "RuntimeError",
      "linalg.svd: The input tensor A must have at least 2 dimensions."),
+    (lambda: linalg.lu_factor(ONES), "RuntimeError",
+     "torch.linalg.lu_factor: U[2,2] is zero and using it on lu_solve would result in a division "
+     "by zero."),
+    (lambda: linalg.lu(ONES, pivot=False), "RuntimeError",
+     "linalg.lu_factor: LU without pivoting is not implemented on the CPU"),
+    (lambda: linalg.lu_solve(EYE, opsmith.tensor([1, 2]), EYE), "RuntimeError",
+     "linalg.lu_solve: pivots should be a Tensor of scalar type torch.int32"),
+    (lambda: opsmith.lu_unpack(EYE, opsmith.tensor([1, 2])), "RuntimeError",
+     "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype."),
+    (lambda: linalg.matrix_power(ONES, -1), "LinAlgError", f"linalg.inv: {NO_INVERSE}"),
+    (lambda: linalg.lstsq(EYE, EYE, driver="x"), "RuntimeError",
+     "torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)"),
+    (lambda: linalg.lstsq(ONES, EYE, driver="gels"), "LinAlgError",
+     "torch.linalg.lstsq: The least squares solution could not be computed because the input "
+     "matrix does not have full rank (error code: 2)."),
+    (lambda: linalg.lstsq(ONES.long(), LONG), "RuntimeError",
+     "This function doesn't handle types other than float and double"),
+    (lambda: linalg.cond(WIDE, 1), "RuntimeError",
+     "linalg.cond(ord=1): A must be batches of square matrices, but they are 2 by 3 matrices"),
+    (lambda: linalg.cond(EYE, 3), "RuntimeError", "linalg.cond got an invalid norm type: 3"),
+    (lambda: linalg.matrix_norm(EYE, 3), "RuntimeError",
+     "linalg.matrix_norm: Order 3 not supported."),
+    (lambda: linalg.householder_product(WIDE, VECTOR), "RuntimeError",
+     "torch.linalg.householder_product: input.shape[-2] must be greater than or equal to "
+     "input.shape[-1]"),
+    (lambda: linalg.tensorinv(EYE, 0), "RuntimeError",
+     "Expected a strictly positive integer for 'ind', but got 0"),
     (lambda: linalg.inv("a"), "TypeError", "linalg_inv(): argument 'A' (position 1)"),
-    (lambda: linalg.nothing, "AttributeError", "'opsmith.linalg' has no attribute 'nothing'"),
 ]  # fmt: skip
 
 
@@ -92,6 +118,12 @@ def test_refusals(call: Any, error: str, message: str) -> None:
     with pytest.raises((RuntimeError, TypeError, AttributeError)) as caught:
         call()
     assert caught.type.__name__ == error and message in str(caught.value)
+
+
+def test_names_there_are_not() -> None:
+    with pytest.raises(AttributeError, match="'opsmith.linalg' has no attribute 'nothing'"):
+        linalg.nothing  # noqa: B018
+    assert "eigh" in dir(linalg) and not hasattr(opsmith, "linalg_eigh")
 
 
 def test_errors_of_matrices_are_of_one_class() -> None:
@@ -232,3 +264,118 @@ def test_old_names() -> None:
     assert close(factor.cholesky_inverse(), a.inverse())
     solution, kept = b.triangular_solve(factor, upper=False)
     assert close(factor @ solution, b) and close(kept, factor)
+
+
+@pytest.mark.parametrize("shape", [(70, 70), (90, 40), (40, 90), (3, 2, 5, 5)])
+def test_elimination_of_any_shape(shape: tuple[int, ...]) -> None:
+    """Beyond the size up to which columns are eliminated one by one, too."""
+    a = drawn(*shape)
+    p, lower, upper = linalg.lu(a)
+    assert close(p @ lower @ upper, a) and (lower.abs() <= 1).all()
+    assert close(lower, lower.tril()) and close(upper, upper.triu())
+    for x, y in zip((p, lower, upper), opsmith.lu_unpack(*linalg.lu_factor(a)), strict=True):
+        assert close(x, y)
+    assert opsmith.lu_unpack(*opsmith.lu(a), unpack_data=False).L.shape == (0,)
+    assert len(opsmith.lu(a, get_infos=True)) == 3 and a.lu()[1].dtype is opsmith.int32
+
+
+def test_elimination_of_singular_matrices() -> None:
+    factors, pivots, info = linalg.lu_factor_ex(BATCH)
+    assert info.tolist() == [0, 2] and close(factors[1], [[1, 1], [1, 0]])
+    assert linalg.lu_factor_ex(opsmith.zeros(3, 3)).info.item() == 1
+
+
+def test_solutions_by_factors() -> None:
+    a, b = drawn(2, 1, 40, 40), drawn(3, 40, 40)
+    factors = linalg.lu_factor(a)
+    for adjoint in (False, True):
+        m = a.mT if adjoint else a
+        x = linalg.lu_solve(*factors, b, adjoint=adjoint)
+        assert close(m @ x, b.expand(2, 3, 40, 40), 1e-7)
+        x = linalg.lu_solve(*factors, b, left=False, adjoint=adjoint)
+        assert close(x @ m, b.expand(2, 3, 40, 40), 1e-7)
+    assert close(b.lu_solve(*factors), linalg.lu_solve(*factors, b))
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 30])
+def test_symmetric_elimination(n: int) -> None:
+    a, b = drawn(3, n, n, symmetric=True), drawn(n, 2)
+    a[0] = opsmith.tensor(np.eye(n)[::-1].copy())  # zeros on the diagonal: blocks of two
+    factors, pivots = linalg.ldl_factor(a)
+    assert close(a @ linalg.ldl_solve(factors, pivots, b), b.expand(3, n, 2), 1e-8)
+    assert n == 1 or (pivots[0] < 0).any()
+
+
+def test_pseudo_inverses_cut_off() -> None:
+    a = opsmith.diag(opsmith.tensor([4.0, 2.0, 1.0]))
+    for kept, tolerance in ((3, {}), (2, {"rtol": 0.3}), (1, {"atol": 3.0}), (1, {"rtol": 0.6}),
+                            (2, {"atol": opsmith.tensor(1.5), "rtol": 0.0})):  # fmt: skip
+        assert linalg.matrix_rank(a, **tolerance).item() == kept
+        want = np.diag([0.25, 0.5, 1.0][:kept] + [0.0] * (3 - kept))
+        assert close(linalg.pinv(a, **tolerance), want)
+    assert close(linalg.pinv(a, 0.3), linalg.pinv(a, rtol=0.3))
+    assert linalg.matrix_rank(a, 1.5).item() == 2
+    assert linalg.matrix_rank(opsmith.zeros(2, 3, 0)).tolist() == [0, 0]
+
+
+def test_least_squares() -> None:
+    a, b = drawn(2, 6, 3), drawn(2, 6, 4)
+    want = linalg.pinv(a) @ b
+    for driver in (None, "gels", "gelsy", "gelsd", "gelss"):
+        solution, residuals, rank, values = linalg.lstsq(a, b, driver=driver)
+        assert close(solution, want)
+        high = driver not in (None, "gelsy")
+        assert residuals.shape == ((2, 4) if high else (0,))
+        assert not high or close(residuals, (a @ want - b).square().sum(-2))
+        assert rank.tolist() == ([] if driver == "gels" else [3, 3])
+        assert values.shape == ((2, 3) if driver in ("gelsd", "gelss") else (0,))
+
+
+def test_conditions_and_norms() -> None:
+    a = drawn(3, 3)
+    for p in (None, "fro", "nuc", 1, -1, 2, -2, float("inf"), float("-inf")):
+        assert close(linalg.cond(a, p), np.linalg.cond(a.numpy(), p), 1e-8)
+        order = "fro" if p is None else p
+        assert close(linalg.matrix_norm(a, order), np.linalg.norm(a.numpy(), order), 1e-8)
+    assert linalg.cond(ONES, 1).isinf()
+    assert close(linalg.cond(BATCH, "fro"), [2, float("inf")], 1e-6)
+    assert close(opsmith.norm(a, "nuc"), opsmith.nuclear_norm(a))
+    assert close(opsmith.nuclear_norm(a, True), linalg.matrix_norm(a, "nuc", keepdim=True))
+
+
+def test_powers_and_exponentials() -> None:
+    a = drawn(3, 3)
+    assert close(linalg.matrix_power(a, -2) @ a @ a, np.eye(3))
+    assert close(a.matrix_power(0), np.eye(3))
+    for scale in (0.1, 1, 50):  # without halvings and with
+        skew = scale * (a - a.mT)
+        assert orthonormal(skew.matrix_exp())
+        assert close(linalg.matrix_exp(skew) @ linalg.matrix_exp(-skew), np.eye(3))
+    diagonal = opsmith.diag(opsmith.tensor([1.0, 2.0]))
+    assert close(opsmith.matrix_exp(diagonal), np.diag(np.exp([1, 2])), 1e-6)
+    batch = opsmith.stack([a, 9 * a, 0 * a])
+    assert close(linalg.matrix_exp(batch)[1], linalg.matrix_exp(9 * a))
+
+
+def test_reflections() -> None:
+    a = drawn(2, 5, 3)
+    vectors, tau = opsmith.geqrf(a)
+    q, r = linalg.qr(a)
+    assert close(linalg.householder_product(vectors, tau), q) and close(vectors.triu()[:, :3], r)
+    assert close(opsmith.orgqr(vectors, tau), q)
+    whole = linalg.qr(a, mode="complete").Q
+    b = drawn(2, 5, 5)
+    for transpose in (False, True):
+        m = whole.mT if transpose else whole
+        assert close(opsmith.ormqr(vectors, tau, b, True, transpose), m @ b)
+        assert close(opsmith.ormqr(vectors, tau, b, False, transpose), b @ m)
+
+
+def test_tensors_as_maps() -> None:
+    a, b = drawn(2, 3, 6), drawn(2, 3)
+    x = linalg.tensorsolve(a, b)
+    assert close(opsmith.tensordot(a, x, 1), b)
+    inverse = linalg.tensorinv(a, ind=2)
+    assert close(opsmith.tensordot(inverse, b, 2), x)
+    assert close(opsmith.chain_matmul(a[0], a[1].mT), a[0] @ a[1].mT)
+    assert close(linalg.vander(b), np.stack([np.vander(r, increasing=True) for r in b.numpy()]))

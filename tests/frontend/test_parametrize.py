@@ -203,6 +203,59 @@ def test_spectral_norm_by_a_hook():
         nn.utils.remove_spectral_norm(layer)
 
 
+MAPS = ("matrix_exp", "cayley", "householder")
+
+
+def is_orthonormal(weight):
+    w = weight.detach().numpy()
+    w = w if w.shape[-2] >= w.shape[-1] else w.swapaxes(-1, -2)
+    return np.allclose(w.swapaxes(-1, -2) @ w, np.eye(w.shape[-1]), atol=1e-5)
+
+
+@pytest.mark.parametrize("by", MAPS)
+@pytest.mark.parametrize("sizes", [(4, 4), (3, 5), (5, 3)])
+@pytest.mark.parametrize("based", [True, False])
+def test_orthogonal(by, sizes, based):
+    layer = nn.Linear(*sizes)
+    made = parametrizations.orthogonal(layer, orthogonal_map=by, use_trivialization=based)
+    assert made is layer and is_orthonormal(layer.weight)
+    assert ("parametrizations.weight.0.base" in layer.state_dict()) is based
+    optimizer = opsmith.optim.SGD(layer.parameters(), 0.1)
+    x = opsmith.randn(8, sizes[0])
+    losses = []
+    for _ in range(5):
+        loss = (layer(x) - 1).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        assert is_orthonormal(layer.weight)
+    assert losses[-1] < losses[0]
+    target = nn.init.orthogonal_(opsmith.empty(*layer.weight.shape))
+    if based or by == "householder":
+        layer.weight = target
+        opsmith.testing.assert_close(layer.weight.detach(), target)
+    else:
+        with pytest.raises(NotImplementedError, match="not possible to assign"):
+            layer.weight = target
+
+
+def test_orthogonal_of_batches_and_by_default():
+    layer = nn.Module()
+    layer.weight = nn.Parameter(opsmith.randn(2, 5, 3))
+    parametrizations.orthogonal(layer)
+    assert layer.parametrizations.weight[0].orthogonal_map == "householder"
+    assert layer.weight.shape == (2, 5, 3) and is_orthonormal(layer.weight)
+    square = parametrizations.orthogonal(nn.Linear(3, 3))
+    assert square.parametrizations.weight[0].orthogonal_map == "matrix_exp"
+    with pytest.raises(ValueError, match='one of "matrix_exp", "cayley", "householder". Got: x'):
+        parametrizations.orthogonal(nn.Linear(3, 3), orthogonal_map="x")
+    with pytest.raises(ValueError, match="Got a tensor of 1 dimensions"):
+        parametrizations.orthogonal(nn.Linear(3, 3), "bias")
+    with pytest.raises(ValueError, match="Expected a matrix or batch of matrices of shape"):
+        square.weight = opsmith.eye(2)
+
+
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize(
     ("layer", "norm", "shape"),

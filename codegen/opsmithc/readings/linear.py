@@ -163,6 +163,11 @@ def lu_factor(A: Array, pivot: bool = True) -> tuple[Array, ...]:
     return matrices.lu_rows(A)[:2]
 
 
+def lu(A: Array, pivot: bool = True, get_infos: bool = False) -> tuple[Array, ...]:
+    """L and U in one matrix, exchanged rows; 0 if asked for."""
+    return matrices.lu_rows(A)[: 3 if get_infos else 2]
+
+
 def lu_unpack(
     LU_data: Array, LU_pivots: Array, unpack_data: bool = True, unpack_pivots: bool = True
 ) -> tuple[Array, ...]:
@@ -196,3 +201,108 @@ def ldl_solve(LD: Array, pivots: Array, B: Array, hermitian: bool = False) -> Ar
     lead = np.broadcast_shapes(LD.shape[:-2], B.shape[:-2])
     a, b = (np.broadcast_to(x, (*lead, *x.shape[-2:])) for x in (LD, B))
     return matrices.ldl_solve_rows(a, np.broadcast_to(pivots, a.shape[:-1]), b)
+
+
+# What follows ------------------------------------------------------------------------------------
+
+
+def pinv(
+    A: Array, rcond: Any = None, hermitian: bool = False, atol: Any = None, rtol: Any = None
+) -> Array:
+    """The pseudo-inverse; a relative tolerance is small, or that of all matrices."""
+    whole = np.tril(A) + _t(np.tril(A, -1)) if hermitian else A
+    relative = rcond if rtol is None else rtol
+    if atol is not None or np.ndim(relative):
+        return _unknown()
+    return np.linalg.pinv(whole, 1e-12 if relative is None else float(relative))
+
+
+def _unknown() -> Any:
+    from .value import NoValue
+
+    raise NoValue("tolerances of each matrix")
+
+
+def matrix_rank(A: Array, hermitian: bool = False, **tolerances: Any) -> Array:
+    """How many singular values are above the tolerance, which is small."""
+    if any(v is not None for v in tolerances.values()):
+        return _unknown()
+    return np.linalg.matrix_rank(A, hermitian=hermitian)
+
+
+def lstsq(A: Array, B: Array, rcond: Any = None, driver: Any = None) -> tuple[Array, ...]:
+    """The solution of least squares, and with it what the driver says."""
+    vector = B.ndim == A.ndim - 1
+    x = np.linalg.pinv(A) @ (B[..., None] if vector else B)
+    rest = ((A @ x - (B[..., None] if vector else B)) ** 2).sum(-2)
+    none = np.zeros(0)
+    high = A.shape[-2] > A.shape[-1] and driver not in (None, "gelsy")
+    values = svdvals(A) if driver in ("gelsd", "gelss") else none
+    rank = none.astype(np.int64) if driver == "gels" else np.linalg.matrix_rank(A)
+    return x[..., 0] if vector else x, rest if high else none, rank, values
+
+
+def householder_product(input: Array, tau: Array) -> Array:
+    """The first columns of the product of reflections, one by one."""
+    m, n = input.shape[-2:]
+    q = np.broadcast_to(np.eye(m), (*input.shape[:-2], m, m))
+    for k in range(tau.shape[-1]):
+        v = np.tril(input, -1)[..., k] + np.eye(m)[k]
+        q = q - tau[..., k, None, None] * (q @ v[..., None]) * v[..., None, :]
+    return q[..., :n]
+
+
+def linalg_householder_product(A: Array, tau: Array) -> Array:
+    """The first columns of the product of reflections."""
+    return householder_product(A, tau)
+
+
+def ormqr(
+    input: Array, tau: Array, other: Array, left: bool = True, transpose: bool = False
+) -> Array:
+    """The product of all of Q with a matrix."""
+    m, n = input.shape[-2:]
+    wide = np.concatenate([input, np.zeros((*input.shape[:-1], m - n))], -1)
+    q = householder_product(wide, tau)
+    q = _t(q) if transpose else q
+    return q @ other if left else other @ q
+
+
+def matrix_exp(input: Array) -> Array:
+    """The exponential."""
+    return matrices.matrix_exponential(input)
+
+
+def linalg_matrix_exp(A: Array) -> Array:
+    """The exponential."""
+    return matrices.matrix_exponential(A)
+
+
+def matrix_power(input: Array, n: int) -> Array:
+    """An integer power."""
+    return np.linalg.matrix_power(input, n) if n >= 0 else _unknown()
+
+
+def linalg_matrix_power(A: Array, n: int) -> Array:
+    """An integer power."""
+    return matrix_power(A, n)
+
+
+def tensorinv(A: Array, ind: int = 2) -> Array:
+    """The inverse of a tensor as a map."""
+    return np.linalg.tensorinv(A, ind)
+
+
+def tensorsolve(A: Array, B: Array, dims: Any = None) -> Array:
+    """The solution of a tensor as a map."""
+    return np.linalg.tensorsolve(A, B, dims)
+
+
+def chain_matmul(matrices: tuple[Array, ...]) -> Array:
+    """A product of matrices."""
+    return np.linalg.multi_dot(matrices) if len(matrices) > 1 else matrices[0]
+
+
+def nuclear_norm(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
+    """The sum of singular values."""
+    return np.linalg.norm(input, "nuc", tuple(dim) if dim else (-2, -1), keepdims=bool(keepdim))

@@ -200,6 +200,11 @@ def _determinant(a: Array) -> Any:
     return mp.fsum((-1) ** j * a[0, j] * _determinant(m) for j, m in enumerate(minors))
 
 
+def whole(input: Array) -> Array:
+    """The symmetric matrix that the lower triangle gives."""
+    return np.tril(input) + np.swapaxes(np.tril(input, -1), -1, -2)
+
+
 def eigvalsh_triangle(input: Array, upper: bool) -> Array:
     """Eigenvalues alone."""
     return eigh_triangle(input, upper)[0]

@@ -41,10 +41,12 @@ def norm(
         raise TypeError(f"norm(): argument 'input' must be Tensor, not {type(input).__name__}")
     if p is None or p == "fro":
         p = 2
-    elif p == "nuc" or isinstance(p, str):
-        raise NotImplementedError(
-            f"norm: p='{p}' needs singular values, which are not supported yet"
-        )
+    elif p == "nuc":
+        from .norms import nuclear_norm
+
+        return nuclear_norm(input if dtype is None else input.to(dtype), dim, keepdim)
+    elif isinstance(p, str):
+        raise RuntimeError(f"Unknown norm order {p}")
     if dim is not None and not isinstance(dim, int):
         dim = tuple(dim)
     return f.vector_norm(input, p, dim, keepdim, dtype=dtype)

@@ -54,10 +54,9 @@ def lu_factor(A: Tensor, pivot: bool = True, out: Any = None) -> Any:
     return given(out, _LU_FACTOR(factors, pivots), "linalg_lu_factor")
 
 
-def lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
+def lu(A: Tensor, pivot: bool = True, get_infos: bool = False) -> tuple[Tensor, ...]:
     """As `lu_factor`; with ``get_infos`` which pivot is zero."""
-    found = lu_factor_ex(A, pivot) if get_infos else lu_factor(A, pivot)
-    return given(out, tuple(found), "lu")
+    return tuple(lu_factor_ex(A, pivot) if get_infos else lu_factor(A, pivot))
 
 
 def _triangles(LU: Tensor) -> tuple[Tensor, Tensor]:
