@@ -21,7 +21,7 @@ import types
 from pathlib import Path
 from typing import Any
 
-from . import _core, _loading
+from . import _core, _functions, _loading
 
 _NAMESPACES: dict[str, Namespace] = {}
 
@@ -32,6 +32,11 @@ class Namespace(types.SimpleNamespace):
     def __init__(self, registry: str, public: tuple[str, ...] = (), source: Any = None) -> None:
         super().__init__()
         self._registry, self._public, self._source = registry, public, source
+
+    @property
+    def blocks(self) -> int:
+        """What generated functions ask: blocks of modes and autocast that threads are in."""
+        return _functions.blocks
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

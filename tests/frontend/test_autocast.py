@@ -350,6 +350,27 @@ def test_custom_functions():
     assert seen == [(f32, f32, False), (f32, False), True] and x.grad.dtype == bf16
 
 
+def test_ops_of_a_registry_of_ones_own():
+    mine = torch.ops.define(
+        """
+        - op: swoosh_of(Tensor input, *, float beta=1.0) -> Tensor
+          out: input * sigmoid(beta * input)
+          samples: [{input: [3]}]
+        - op: swooshed(Tensor input, Tensor other) -> Tensor
+          body: mm(swoosh_of(input), other) * 2
+          autocast: low
+          samples: [{input: [3, 4], other: [4, 2]}]
+        """
+    )
+    x, y = torch.randn(3, 4), torch.randn(4, 2)
+    assert mine.swooshed(x, y).dtype == f32
+    with torch.autocast("cpu"):
+        assert mine.swooshed(x, y).dtype == bf16 and mine.swoosh_of(x).dtype == f32
+    with torch.profiler.profile() as p:
+        mine.swooshed(x, y)
+    assert [e.name for e in p.events()][:3] == ["swooshed", "swoosh_of", "mm"]
+
+
 # Scaling -----------------------------------------------------------------------------------------
 
 

@@ -47,10 +47,77 @@ def test_close_options() -> None:
     assert_close(x, x, equal_nan=True)
     assert_close(opsmith.zeros(2), opsmith.zeros(2, dtype=opsmith.float64), check_dtype=False)
     assert_close(opsmith.tensor(1.0), opsmith.tensor(1.1), rtol=0, atol=0.2)
-    with pytest.raises(ValueError, match="both"):
+    with pytest.raises(ValueError, match="Both .rtol. and .atol."):
         assert_close(x, x, rtol=1e-3)
     with pytest.raises(AssertionError, match="mine"):
         assert_close(opsmith.ones(1), opsmith.zeros(1), msg="mine")
+
+
+T = opsmith.tensor
+EXACT = {  # what PyTorch 2.13.0 says
+    "scalars": (
+        lambda: assert_close(T(1.0), T(2.0)),
+        "Scalars are not close!\n\nExpected 2.0 but got 1.0.\nAbsolute difference: 1.0 (up to "
+        "1e-05 allowed)\nRelative difference: 0.5 (up to 1.3e-06 allowed)",
+    ),
+    "matrices": (
+        lambda: assert_close(T([[1.0, 2.0], [3.0, 4.0]]), T([[1.0, 3.0], [3.0, 7.0]])),
+        "Tensor-likes are not close!\n\nMismatched elements: 2 / 4 (50.0%)\nGreatest absolute "
+        "difference: 3.0 at index (1, 1) (up to 1e-05 allowed)\nGreatest relative difference: "
+        "0.4285714328289032 at index (1, 1) (up to 1.3e-06 allowed)",
+    ),
+    "integers": (
+        lambda: assert_close(T([1, 2]), T([1, 3])),
+        "Tensor-likes are not equal!\n\nMismatched elements: 1 / 2 (50.0%)\nGreatest absolute "
+        "difference: 1 at index (1,)\nGreatest relative difference: 0.3333333432674408 at index "
+        "(1,)",
+    ),
+    "infinities": (
+        lambda: assert_close(T([float("inf"), 1.0]), T([1.0, 1.0])),
+        "Tensor-likes are not close!\n\nMismatched elements: 1 / 2 (50.0%)\nGreatest absolute "
+        "difference: inf at index (0,) (up to 1e-05 allowed)\nGreatest relative difference: inf at "
+        "index (0,) (up to 1.3e-06 allowed)",
+    ),
+    "nests": (
+        lambda: assert_close({"a": [T(1.0), {"b": T([1.0])}]}, {"a": [T(1.0), {"b": T([5.0])}]}),
+        "Tensor-likes are not close!\n\nMismatched elements: 1 / 1 (100.0%)\nGreatest absolute "
+        "difference: 4.0 at index (0,) (up to 1e-05 allowed)\nGreatest relative difference: "
+        "0.800000011920929 at index (0,) (up to 1.3e-06 allowed)\n\nThe failure occurred for item "
+        "['a'][1]['b']",
+    ),
+    "strides": (
+        lambda: assert_close(opsmith.ones(2, 3).t(), opsmith.ones(3, 2), check_stride=True),
+        "The values for attribute 'stride()' do not match: (1, 3) != (2, 1).",
+    ),
+    "numbers": (
+        lambda: assert_close(1.0, 1.5),
+        "Scalars are not close!\n\nExpected 1.5 but got 1.0.\nAbsolute difference: 0.5 (up to "
+        "1e-07 allowed)\nRelative difference: 0.3333333333333333 (up to 1e-07 allowed)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(EXACT))
+def test_what_is_said(kind: str) -> None:
+    use, text = EXACT[kind]
+    with pytest.raises(AssertionError) as e:
+        use()
+    assert str(e.value) == text
+
+
+def test_values_of_two_kinds_are_not_compared() -> None:
+    x = T([1.0])
+    for a, b in ((1.0, T(1.0)), (x.numpy(), x), ("a", "a"), (object(), object())):
+        with pytest.raises(TypeError, match="No comparison pair was able to handle inputs of type"):
+            assert_close(a, b)
+    assert_close(x.numpy(), x.numpy())
+    assert_close(opsmith.nn.Parameter(x), x)
+    with pytest.raises(TypeError):
+        assert_close(opsmith.nn.Parameter(x), x, allow_subclasses=False)
+    big = opsmith.randn(300, 300)
+    assert_close(big, big.clone())
+    with pytest.warns(FutureWarning):
+        opsmith.testing.assert_allclose([1.0, nan], T([1.0, nan], dtype=opsmith.float64))
 
 
 @pytest.mark.parametrize("name", ["float32", "bfloat16", "int8", "uint8", "bool"])
@@ -64,6 +131,34 @@ def test_make_tensor(name: str) -> None:
         assert (make_tensor(200, dtype=d, low=1, high=3) >= 1).all()
         assert (make_tensor(200, dtype=d, exclude_zero=True) != 0).all()
     assert make_tensor(2, dtype=opsmith.float64, requires_grad=True).requires_grad
+
+
+def test_make_tensor_s_ranges() -> None:
+    f32, i8 = opsmith.float32, opsmith.int8
+    for options, text in (
+        ({"dtype": f32, "low": nan}, "cannot be NaN"),
+        ({"dtype": f32, "low": 2, "high": 1}, "must be less than `high`, but got 2 >= 1"),
+        ({"dtype": i8, "low": 1, "high": 1}, "must be less than"),
+        ({"dtype": opsmith.uint8, "low": 300, "high": 400}, r"only supports \[0, 256\)"),
+        ({"dtype": i8, "requires_grad": True}, "boolean and integral"),
+        ({"dtype": f32, "noncontiguous": True, "memory_format": opsmith.contiguous_format},
+         "mutually exclusive"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=text):
+            make_tensor(3, **options)
+    with pytest.warns(FutureWarning, match="low==high"):
+        assert make_tensor(3, dtype=f32, low=1, high=1).tolist() == [1, 1, 1]
+    assert make_tensor(1, dtype=f32, noncontiguous=True).is_contiguous()
+    assert make_tensor(2, dtype=f32, noncontiguous=True).stride() == (2,)
+    last = make_tensor(2, 3, 4, 4, dtype=f32, memory_format=opsmith.channels_last)
+    assert last.stride() == (48, 1, 12, 3)
+    wide = make_tensor(100, dtype=opsmith.float16, low=-1e9, high=1e9)
+    assert wide.isfinite().all() and wide.abs().max() > 1000
+    assert make_tensor(9, dtype=opsmith.float64, low=-1e308, high=1e308).isfinite().all()
+    small = make_tensor(500, dtype=i8, low=-500, high=500)
+    assert small.min() < -100 and small.max() > 100
+    ones = make_tensor(99, dtype=opsmith.bool, exclude_zero=True)
+    assert ones.all()
 
 
 def test_gradients_are_checked() -> None:
