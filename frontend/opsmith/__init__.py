@@ -98,7 +98,7 @@ newaxis = None
 
 _LAZY = (
     "__config__", "accelerator", "amp", "autograd", "backends", "compiler", "compose", "cpu",
-    "cuda", "distributed", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "ops",
+    "cuda", "distributed", "func", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "ops",
     "optim", "overrides", "profiler", "random", "safetensors", "serialization", "storage",
     "testing", "types", "utils", "version", "viz", "xpu",
 )  # fmt: skip
@@ -134,7 +134,7 @@ _LATE = {  # functions of modules that load on first touch
         "set_autocast_cpu_enabled", "set_autocast_dtype", "set_autocast_enabled",
         "set_autocast_gpu_dtype",
     ), "amp.autocast_mode"),
-    "GradScaler": "amp.grad_scaler",
+    "GradScaler": "amp.grad_scaler", "vmap": "func",
     "is_anomaly_enabled": "autograd.anomaly", "set_anomaly_enabled": "autograd.anomaly",
     "is_anomaly_check_nan_enabled": "autograd.anomaly",
     "is_inference_mode_enabled": "autograd.grad_mode",
