@@ -167,11 +167,63 @@ def test_gradients_are_checked() -> None:
     assert gradgradcheck(lambda v: v**3, (x,))
 
 
-@pytest.mark.parametrize("name", ["sigmoid", "add", "sum", "mm", "tril"])
+@pytest.mark.parametrize("name", ["sigmoid", "add", "sum", "mm", "tril", "softmax", "sort", "cat"])
 def test_opcheck(name: str) -> None:
     found = opcheck(name)
-    assert found["value"] == "SUCCESS"
-    assert found["gradient"] == "SUCCESS"
+    assert found["value"] == found["gradient"] == found["meta"] == found["layout"] == "SUCCESS"
+
+
+def test_opcheck_says_why_a_check_does_not_apply() -> None:
+    found = opcheck("nonzero")
+    assert found["meta"] == "data-dependent size"
+    assert found["gradient"] == "integer or boolean output"
+    assert opcheck("dropout")["layout"] == "random"
+    assert opcheck("embedding")["gradient"] == "a gradient that is stopped by definition"
+    assert opcheck("linalg_cholesky")["gradient"] == "SUCCESS"  # along symmetric matrices
+    assert list(opcheck("exp", test_utils="meta")) == ["meta"]
+    with pytest.raises(ValueError, match="no check 'metta'; it has value, gradient"):
+        opcheck("exp", test_utils=["metta"])
+    with pytest.raises(AttributeError):
+        opcheck("no_such_op")
+
+
+def test_opcheck_of_a_registry_of_ones_own() -> None:
+    mine = opsmith.ops.define(
+        """
+        - op: swoosh_for_opcheck(Tensor input, *, float beta=1.0) -> Tensor
+          out: input * sigmoid(beta * input)
+          variants: [inplace, out]
+          samples: [{input: [3]}]
+        - op: body_for_opcheck(Tensor input, Tensor other) -> Tensor
+          body: mm(swoosh_for_opcheck(input), other) * 2
+          samples: [{input: [3, 4], other: [4, 2]}]
+        """
+    )
+    assert set(opcheck(mine.swoosh_for_opcheck).values()) == {"SUCCESS"}
+    assert opcheck(mine.body_for_opcheck)["gradient"] == "SUCCESS"
+
+
+def test_opcheck_finds_what_is_wrong() -> None:
+    class Wrong(opsmith.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * 3
+
+    def wrong(x: Any) -> Any:
+        return Wrong.apply(x)
+
+    def crooked(x: Any) -> Any:
+        return opsmith.as_strided(x, (2,), (1,))
+
+    x = opsmith.tensor([1.0, 2.0], dtype=opsmith.float64, requires_grad=True)
+    with pytest.raises(AssertionError, match=r"opcheck\('wrong'\): gradient: Jacobian"):
+        opcheck(wrong, (x,))
+    found = opcheck(crooked, (x,), raise_exception=False)
+    assert found["layout"].startswith("FAILED: Tensor-likes are not close")
 
 
 def test_opcheck_of_one_call() -> None:
