@@ -150,6 +150,35 @@ def test_dtypes(call, of_f32, of_bf16):
     assert call(f32).dtype == f32
 
 
+NORMS = {  # small inputs, parameters of float32: what PyTorch gives first
+    "layer_norm": (lambda x, w: F.layer_norm(x, (4,), w, w), 4, (2, 3, 4), [-0.10, 0.33, 1.3]),
+    "rms_norm": (lambda x, w: F.rms_norm(x, (4,), w), 4, (2, 3, 4), [0.0, 0.32, 0.96]),
+    "group_norm": (lambda x, w: F.group_norm(x, 2, w, w), 4, (2, 4, 3), [-0.07, 0.15, 0.36]),
+    "batch_norm": (
+        lambda x, w: F.batch_norm(x, torch.zeros(4), torch.ones(4), w, w, True),
+        4, (2, 4, 3), [-0.06, 0.16, 0.38],
+    ),
+    "instance_norm": (
+        lambda x, w: F.instance_norm(x, weight=w, bias=w), 4, (2, 4, 3), [-0.07, 0.3, 0.67],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(NORMS))
+@pytest.mark.parametrize("small", [bf16, torch.float16])
+def test_normalisations_keep_a_small_dtype(name, small):
+    call, n, shape, first = NORMS[name]
+    x = (torch.arange(24.0).reshape(shape) * 0.37 % 1.7).to(small).requires_grad_(True)
+    w = (torch.arange(1.0, n + 1) * 0.3).requires_grad_(True)
+    out = call(x, w)
+    assert out.dtype == small
+    assert out.detach().float().flatten()[:3].tolist() == pytest.approx(first, abs=0.02)
+    out.float().sum().backward()
+    assert x.grad.dtype == small and w.grad.dtype == f32
+    tiny = torch.tensor([1e-4, 2e-4], dtype=small)  # eps is that of float32
+    assert F.rms_norm(tiny, (2,)).tolist() == pytest.approx([0.263, 0.527], abs=0.002)
+
+
 def test_values_are_those_of_rounded_operands():
     a, b = torch.randn(7, 9), torch.randn(9, 5)
     with torch.autocast("cpu"):

@@ -8,7 +8,7 @@ from typing import Any
 from .. import _functions as f
 from .._core import Tensor
 from .._create import ones
-from .._dtypes import int64
+from .._dtypes import float32, int64
 from ..autograd.grad_mode import no_grad
 
 
@@ -75,7 +75,8 @@ def rms_norm(
     """Over the last dimensions, as one row."""
     rows = join_last(input, normalized_shape)
     if eps is None:
-        limits = input.dtype.limits
+        d = input.dtype
+        limits = (d if d.itemsize >= 4 else float32).limits  # of what is computed in
         eps = 2.0 ** (1 - limits[0]) if limits else 1e-5
     if rows is input:
         return f.rms_norm_rows(input, weight, eps)

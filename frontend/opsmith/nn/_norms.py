@@ -7,6 +7,7 @@ from typing import Any
 import opsmith
 from opsmith import Tensor
 from opsmith import _functions as _f
+from opsmith._core import dtype_code
 
 __all__ = [
     "batch_norm",
@@ -17,6 +18,14 @@ __all__ = [
     "normalize",
     "rms_norm",
 ]
+
+
+_SMALL = frozenset({opsmith.bfloat16.code, opsmith.float16.code})
+
+
+def _narrowed(out: Tensor, input: Tensor) -> Tensor:
+    """Parameters of float32 do not widen a small dtype: autocast gives layers such inputs."""
+    return out.to(input.dtype) if dtype_code(input._h) in _SMALL else out
 
 
 def batch_norm(
@@ -41,7 +50,8 @@ def batch_norm(
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {input.size()}"
         )
-    return _f.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    out = _f.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    return _narrowed(out, input)
 
 
 def instance_norm(
@@ -57,7 +67,8 @@ def instance_norm(
     """`batch_norm` of each instance of (N, C, *) by itself (Ulyanov et al., 2016)."""
     batch, channels = input.shape[:2]
     if not use_input_stats:
-        return _f.batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+        out = _f.batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+        return _narrowed(out, input)
     if input.numel() == batch * channels:
         raise ValueError(
             f"Expected more than 1 spatial element when training, got input size {input.size()}"
@@ -68,7 +79,7 @@ def instance_norm(
             flat = input.reshape(batch, channels, -1)
             running_mean.lerp_(flat.mean((0, 2)).to(running_mean.dtype), momentum)
             running_var.lerp_(flat.var(2).mean(0).to(running_var.dtype), momentum)
-    return out
+    return _narrowed(out, input)
 
 
 def layer_norm(
@@ -82,14 +93,14 @@ def layer_norm(
 
     Those have the sizes `normalized_shape`, as weight and bias do. (Ba et al., 2016.)
     """
-    return _f.layer_norm(input, normalized_shape, weight, bias, eps)
+    return _narrowed(_f.layer_norm(input, normalized_shape, weight, bias, eps), input)
 
 
 def rms_norm(
     input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
     """input / sqrt(mean(input^2) + eps) * weight over the last axes (Zhang and Sennrich, 2019)."""
-    return _f.rms_norm(input, normalized_shape, weight, eps)
+    return _narrowed(_f.rms_norm(input, normalized_shape, weight, eps), input)
 
 
 def group_norm(
@@ -100,7 +111,7 @@ def group_norm(
     eps: float = 1e-5,
 ) -> Tensor:
     """Normalise each of `num_groups` groups of channels of (N, C, *) (Wu and He, 2018)."""
-    return _f.group_norm(input, num_groups, weight, bias, eps)
+    return _narrowed(_f.group_norm(input, num_groups, weight, bias, eps), input)
 
 
 def local_response_norm(
