@@ -168,7 +168,7 @@ def test_hooks_keep_no_tensor_alive():
 
 def test_anomaly_mode_names_the_forward_call():
     x = leaf(-1, 4)
-    with opsmith.autograd.detect_anomaly():
+    with pytest.warns(UserWarning, match="Anomaly"), opsmith.autograd.detect_anomaly():
         y = (x.sqrt() * 0).sum()
         with pytest.warns(UserWarning, match="(?s)SqrtBackward0.*test_autograd_hooks.py"):
             with pytest.raises(
@@ -200,3 +200,30 @@ def test_a_kept_gradient_follows_writes_in_place():
     part.mul_(4)
     base.sum().backward()
     assert part.retains_grad
+
+
+def test_anomaly_names_the_line_of_the_user(recwarn):
+    class Bad(opsmith.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            raise ValueError("mine")
+
+    x = opsmith.zeros(2, requires_grad=True)
+    with pytest.warns(UserWarning, match="Anomaly Detection has been enabled"):
+        block = opsmith.autograd.detect_anomaly()
+    with block:
+        for make, name, error in (
+            (lambda: x.sqrt() * 0, "SqrtBackward0", RuntimeError),
+            (lambda: Bad.apply(x), "BadBackward", ValueError),
+            (lambda: opsmith.nn.functional.gelu(x / 0 * 0), "", RuntimeError),
+        ):
+            out = make()
+            with pytest.warns(UserWarning, match=f"Error detected in {name}") as found:
+                with pytest.raises(error):
+                    out.sum().backward()
+            lines = str(found[0].message).strip().splitlines()
+            assert "test_autograd_hooks.py" in lines[-2] and "lambda" in lines[-1]

@@ -22,6 +22,9 @@ _plain_seq = _core.seq
 _state = {"on": False, "nan": True}
 
 
+_OWN = ("/opsmith/_", "/opsmith/autograd/", "/opsmith/compose/", "<frozen")  # no lines of a user's
+
+
 class _Traced(int):
     """A sequence number that remembers where it was drawn."""
 
@@ -34,7 +37,7 @@ def _traced_seq() -> int:
     own = [
         f
         for f in frames
-        if "/opsmith/_generated/" not in f.filename and not f.filename.startswith("<frozen")
+        if not any(part in f.filename for part in _OWN)
     ]
     number.trace = traceback.format_list(own)
     return number
@@ -139,6 +142,10 @@ class detect_anomaly:
 
     def __init__(self, check_nan: bool = True) -> None:
         self._nan = check_nan
+        warnings.warn(
+            "Anomaly Detection has been enabled. This mode will increase the runtime and should "
+            "only be enabled for debugging.", stacklevel=2,
+        )  # fmt: skip
 
     def __enter__(self) -> None:
         self._was = (_state["on"], _state["nan"])
