@@ -142,13 +142,13 @@ def write_api(source: Path, write: Callable[[Path, str], bool]) -> int:
     folder = source / "api"
     found = [page for page in pages(read_ops(source / "ops")) if page.members]
     lines = ["# Python API", "", "Names and meanings are PyTorch's; this is what docstrings say."]
-    lines += ["", "| page | |", "|---|---|"]
+    lines += [""]
     for page in found:
         write(folder / f"{page.name}.md", page.markdown())
-        first = " ".join(page.text.split("\n\n")[0].split()).replace("|", "\\|")
+        first = " ".join(page.text.split("\n\n")[0].split())
         names = ", ".join(f"`{n.rpartition('.')[2]}`" for _, n in page.members[:6])
         more = ", .." if len(page.members) > 6 else ""
-        lines.append(f"| [{page.title}]({page.name}.md) | {first.split(';')[0]}<br>{names}{more} |")
+        lines.append(f"- [{page.title}]({page.name}.md): {first}\\\n  {names}{more}")
     toc = ["", "```{toctree}", ":hidden:", "", *(page.name for page in found), "```", ""]
     write(folder / "index.md", "\n".join([*lines, *toc]))
     return len(found)
