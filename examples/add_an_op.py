@@ -82,7 +82,8 @@ class Net(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (n, 1) to (n, 1)."""
         x = my.swoosh(self.enter(x), beta=2.0)
-        return self.leave(my.swoosh(self.middle(x), beta=2.0))
+        left: torch.Tensor = self.leave(my.swoosh(self.middle(x), beta=2.0))
+        return left
 
 
 # %% An ordinary loop: learn a wave

@@ -55,7 +55,7 @@ def derivative(of: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
 def residual(u: nn.Module, x: torch.Tensor, t: torch.Tensor, viscosity: float) -> torch.Tensor:
     """What is left of the equation when everything is put on its left side."""
     x, t = x.requires_grad_(), t.requires_grad_()
-    value = u(x, t)
+    value: torch.Tensor = u(x, t)
     slope = derivative(value, x)
     return derivative(value, t) + value * slope - viscosity * derivative(slope, x)
 
@@ -81,8 +81,9 @@ def error(u: nn.Module, viscosity: float) -> float:
     """How far the network is from the exact solution: norm of the difference by norm."""
     x, t = grid(101, 51)
     with torch.no_grad():
-        right = exact(x, t, viscosity)
-        return ((u(x, t) - right).norm() / right.norm()).item()
+        right, found = exact(x, t, viscosity), u(x, t)
+    wrong: torch.Tensor = found - right
+    return (wrong.norm() / right.norm()).item()
 
 
 def train(u: nn.Module, steps: int, points: int, viscosity: float) -> list[float]:

@@ -67,7 +67,9 @@ class Agent(nn.Module):
 
     def forward(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return both."""
-        return self.policy(states), self.value(states).squeeze(1)
+        logits: torch.Tensor = self.policy(states)
+        values: torch.Tensor = self.value(states)
+        return logits, values.squeeze(1)
 
 
 Episode = list[tuple[list[float], int]]  # states, and what was done in them
@@ -109,6 +111,8 @@ def loss_of(agent: Agent, episodes: list[Episode], discount: float) -> torch.Ten
     actions = torch.tensor([action for _, action in steps])
     came = torch.tensor([r for episode in episodes for r in returns(len(episode), discount)])
     came = came * (1 - discount)  # between 0 and 1
+    logits: torch.Tensor
+    expected: torch.Tensor
     logits, expected = agent(states)
     better = came - expected.detach()
     better = (better - better.mean()) / (better.std() + 1e-6)

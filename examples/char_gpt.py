@@ -9,6 +9,7 @@ The text is `pydoc_data.topics`, which every Python installation carries.
 import argparse
 import math
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tqdm import tqdm
@@ -25,26 +26,27 @@ HEAD = 32  # width of one attention head
 class Block(nn.Module):
     """Pre-norm transformer block: causal self-attention, then a GELU MLP, each added to x."""
 
-    def __init__(self, width):
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.merge = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.widen, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (batch, time, width) to the same shape."""
         batch, time, width = x.shape
         qkv = self.qkv(self.norm1(x)).reshape(batch, time, 3, width // HEAD, HEAD)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (batch, heads, time, HEAD)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        y: torch.Tensor = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.merge(y.transpose(1, 2).reshape(batch, time, width))
-        return x + self.narrow(F.gelu(self.widen(self.norm2(x))))
+        z: torch.Tensor = self.narrow(F.gelu(self.widen(self.norm2(x))))
+        return x + z
 
 
 class GPT(nn.Module):
     """Characters so far -> logits of the next one. Its alphabet is part of its state."""
 
-    def __init__(self, alphabet, context, width, depth):
+    def __init__(self, alphabet: str, context: int, width: int, depth: int) -> None:
         super().__init__()
         self.token, self.position = nn.Embedding(len(alphabet), width), nn.Embedding(context, width)
         self.blocks = nn.ModuleList([Block(width) for _ in range(depth)])
@@ -56,7 +58,7 @@ class GPT(nn.Module):
                 nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * depth) if deep else 0.02)
 
     @classmethod
-    def from_state(cls, state):
+    def from_state(cls, state: dict[str, torch.Tensor]) -> "GPT":
         """Rebuild a trained model: every size can be read off its state."""
         context, width = state["position.weight"].shape
         depth = sum(name.endswith("merge.weight") for name in state)
@@ -65,11 +67,11 @@ class GPT(nn.Module):
         return model
 
     @property
-    def context(self):
+    def context(self) -> int:
         """How many characters it sees at most."""
         return self.position.weight.shape[0]
 
-    def forward(self, codes):
+    def forward(self, codes: torch.Tensor) -> torch.Tensor:
         """Map (batch, time) character codes to (batch, time, alphabet) logits."""
         x = self.token(codes) + self.position(torch.arange(codes.shape[1]))
         for block in self.blocks:
@@ -77,7 +79,7 @@ class GPT(nn.Module):
         return F.linear(self.norm(x), self.token.weight)  # the embedding's weight serves twice
 
     @torch.no_grad()
-    def write(self, prompt, length, temperature, top_k):
+    def write(self, prompt: str, length: int, temperature: float, top_k: int) -> Iterator[str]:
         """Yield `length` characters, each drawn from the `top_k` likeliest."""
         alphabet = "".join(map(chr, self.alphabet.tolist()))
         codes = torch.tensor([[alphabet.index(c) for c in prompt if c in alphabet] or [0]])
@@ -86,10 +88,10 @@ class GPT(nn.Module):
             likeliest, indices = logits.topk(min(top_k, len(alphabet)))
             choice = torch.multinomial(torch.softmax(likeliest, -1), 1)
             codes = torch.cat([codes, indices.gather(1, choice)], 1)
-            yield alphabet[codes[0, -1].item()]
+            yield alphabet[int(codes[0, -1])]
 
 
-def read_text():
+def read_text() -> str:
     """Return the language reference as one ASCII string."""
     from pydoc_data.topics import topics
 
@@ -97,20 +99,20 @@ def read_text():
     return text.encode("ascii", "ignore").decode()
 
 
-def batch(codes, context, size):
+def batch(codes: torch.Tensor, context: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return `size` random excerpts and, for each character, the one that follows."""
     starts = torch.randint(0, len(codes) - context, (size,)).tolist()
     excerpts = torch.stack([codes[start : start + context + 1] for start in starts])
     return excerpts[:, :-1], excerpts[:, 1:]
 
 
-def loss_of(model, inputs, targets):
+def loss_of(model: GPT, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Mean cross entropy per character, in nats."""
     return F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
 
 
 @torch.no_grad()
-def validate(model, codes, size, count=8):
+def validate(model: GPT, codes: torch.Tensor, size: int, count: int = 8) -> float:
     """Return the mean loss on `count` batches, the same ones each time."""
     starts = torch.linspace(0, len(codes) - model.context - 1, count * size).long().tolist()
     total = 0.0
@@ -120,11 +122,11 @@ def validate(model, codes, size, count=8):
     return total / count
 
 
-def warm_cosine(steps):
+def warm_cosine(steps: int) -> Callable[[int], float]:
     """Return the schedule: up over the first twentieth, then down to a tenth along a cosine."""
     warmup = max(1, steps // 20)
 
-    def factor(step):
+    def factor(step: int) -> float:
         """Fraction of the peak learning rate at a step."""
         done = (step - warmup) / max(1, steps - warmup)
         return (step + 1) / warmup if step < warmup else 0.1 + 0.45 * (1 + math.cos(math.pi * done))
@@ -132,7 +134,7 @@ def warm_cosine(steps):
     return factor
 
 
-def train(model, codes, args):
+def train(model: GPT, codes: torch.Tensor, args: argparse.Namespace) -> None:
     """AdamW with warm-up and a cosine schedule; the last tenth of the text validates."""
     cut = len(codes) * 9 // 10
     training, validation = codes[:cut], codes[cut:]
@@ -159,7 +161,7 @@ def train(model, codes, args):
             bar.set_postfix_str(f"loss {loss.item():.3f}, validation {valid:.3f}")
 
 
-def main():
+def main() -> None:
     """Train and save, or load; then write."""
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter

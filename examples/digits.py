@@ -7,24 +7,33 @@ The data are 1,797 images of 8x8 pixels (see data/README.md); a random fifth is 
 Everything below is ordinary PyTorch: only the import says otherwise.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from tqdm import tqdm
 
 import opsmith as torch
 from opsmith import nn
 from opsmith.utils.data import DataLoader, TensorDataset
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 HERE = Path(__file__).resolve().parent
 EPOCHS, GOAL = 15, 98.0  # GOAL: percent of the held-out images, on the default settings
+Data = tuple[torch.Tensor, torch.Tensor]  # images and labels
+Array = npt.NDArray[Any]
 INK, BLUE, RED, GREY = "#222222", "#2563a8", "#c0392b", "#b8c4d0"
 
 
-def load_digits(seed):
+def load_digits(seed: int) -> tuple[Data, Data]:
     """Return (images, labels) to train on, and a random fifth of them held out."""
     rows = np.loadtxt(HERE / "data" / "digits.csv.gz", delimiter=",", dtype=np.float32)
     rows = rows[np.random.default_rng(seed).permutation(len(rows))]
@@ -37,7 +46,7 @@ def load_digits(seed):
 class ConvNet(nn.Module):
     """8x8 image -> 32 channels -> 4x4 with 64 channels -> ten logits."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.features = nn.Sequential(
             *self.block(1, 32),
@@ -51,17 +60,20 @@ class ConvNet(nn.Module):
         self.classify = nn.Linear(64 * 2 * 2, 10)
 
     @staticmethod
-    def block(inputs, outputs):
+    def block(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
         """Convolution without bias, since BatchNorm brings its own."""
         conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
         return conv, nn.BatchNorm2d(outputs), nn.ReLU()
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (n, 1, 8, 8) images to (n, 10) logits."""
-        return self.classify(self.dropout(self.features(x).flatten(1)))
+        logits: torch.Tensor = self.classify(self.dropout(self.features(x).flatten(1)))
+        return logits
 
 
-def evaluate(model, images, labels):
+def evaluate(
+    model: ConvNet, images: torch.Tensor, labels: torch.Tensor
+) -> tuple[float, Array, Array]:
     """Return (accuracy in percent, predicted digits, probability of the true digit)."""
     model.eval()
     with torch.no_grad():
@@ -72,7 +84,10 @@ def evaluate(model, images, labels):
     return 100 * (predicted == labels).float().mean().item(), predicted.numpy(), sure.numpy()
 
 
-def train(model, data, held_out, epochs, batch_size=64, peak=0.02):
+def train(
+    model: ConvNet, data: Data, held_out: Data, epochs: int,
+    batch_size: int = 64, peak: float = 0.02,
+) -> tuple[list[float], list[float]]:
     """SGD with momentum on a cosine schedule; return each step's loss, each epoch's accuracy."""
     loader = DataLoader(TensorDataset(*data), batch_size=batch_size, shuffle=True)
     optimizer = torch.optim.SGD(
@@ -80,7 +95,8 @@ def train(model, data, held_out, epochs, batch_size=64, peak=0.02):
     )
     criterion = nn.CrossEntropyLoss(label_smoothing=0.05)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * len(loader))
-    losses, accuracies = [], []
+    losses: list[float] = []
+    accuracies: list[float] = []
     for epoch in range(1, epochs + 1):
         with tqdm(total=len(data[0]), desc=f"epoch {epoch:2}/{epochs}", unit=" img") as bar:
             for images, labels in loader:
@@ -98,7 +114,10 @@ def train(model, data, held_out, epochs, batch_size=64, peak=0.02):
     return losses, accuracies
 
 
-def draw(path, losses, accuracies, images, labels, predicted, sure):
+def draw(
+    path: Path, losses: list[float], accuracies: list[float], images: Array, labels: Array,
+    predicted: Array, sure: Array,
+) -> None:  # fmt: skip
     """Write the loss curve, the accuracy and the hardest held-out digits as one PNG."""
     import matplotlib  # here, because it is slow to load
 
@@ -108,8 +127,9 @@ def draw(path, losses, accuracies, images, labels, predicted, sure):
     plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
     plt.rcParams.update({"text.color": INK, "axes.titleweight": "bold"})
     figure = plt.figure(figsize=(12, 6.6), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[1.15, 1])
-    draw_curves(*above.subplots(1, 2), losses, accuracies)
+    above, below = figure.subfigures(2, 1, height_ratios=[1.15, 1], squeeze=False).flat
+    left, right = above.subplots(1, 2)
+    draw_curves(left, right, losses, accuracies)
     wrong = predicted != labels
     hardest = np.argsort(sure + ~wrong)[:24]  # every mistake first, then what it was unsure of
     below.suptitle(
@@ -123,13 +143,13 @@ def draw(path, losses, accuracies, images, labels, predicted, sure):
     plt.close(figure)
 
 
-def draw_curves(left, right, losses, accuracies):
+def draw_curves(left: Axes, right: Axes, losses: list[float], accuracies: list[float]) -> None:
     """Draw the loss of each step with each epoch's mean, and beside it the accuracy."""
     per_epoch = len(losses) // len(accuracies)
     steps = np.arange(1, len(losses) + 1) / per_epoch
     means = np.reshape(losses, (len(accuracies), per_epoch)).mean(1)
     epochs = np.arange(1, len(accuracies) + 1)
-    bold = {"color": BLUE, "linewidth": 2, "marker": "o", "markersize": 4}
+    bold: dict[str, Any] = {"color": BLUE, "linewidth": 2, "marker": "o", "markersize": 4}
     left.plot(steps, losses, color=GREY, linewidth=0.8, label="each step")
     left.plot(epochs - 0.5, means, **bold, label="epoch mean")
     left.set(title="Training loss (label smoothing 0.05)", xlabel="epoch", yscale="log")
@@ -142,7 +162,7 @@ def draw_curves(left, right, losses, accuracies):
         (f"goal {GOAL:g}%", GOAL, -12, RED),
         (f"{accuracies[-1]:.2f}%", accuracies[-1], 6, BLUE),
     ]:
-        at = {"xytext": (0, offset), "textcoords": "offset points", "ha": "right"}
+        at: dict[str, Any] = {"xytext": (0, offset), "textcoords": "offset points", "ha": "right"}
         right.annotate(text, (epochs[-1], height), **at, color=color, weight="bold")
     low = max(0, min(90, min(accuracies[len(accuracies) // 5 :]) - 1))
     right.set(title="Held-out accuracy", xlabel="epoch", ylabel="percent", ylim=(low, 100.6))
@@ -151,7 +171,7 @@ def draw_curves(left, right, losses, accuracies):
         axes.set_xlim(0, epochs[-1] + 0.2)
 
 
-def draw_digit(axes, image, label, predicted, sure):
+def draw_digit(axes: Axes, image: Array, label: int, predicted: int, sure: float) -> None:
     """Draw one digit and what the network made of it."""
     if predicted == label:
         caption, color, line, weight = f"{label}, {sure:.0%} sure", INK, 0.5, "normal"
@@ -164,7 +184,7 @@ def draw_digit(axes, image, label, predicted, sure):
         spine.set(visible=True, color=color, linewidth=line)
 
 
-def main():
+def main() -> int:
     """Train, report, draw; return 1 if the default run misses its goal."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"default {EPOCHS}")

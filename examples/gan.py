@@ -17,13 +17,13 @@ from tqdm import tqdm
 import opsmith as torch
 from opsmith import nn
 from opsmith.nn import functional as F
-from opsmith.utils.data import DataLoader
+from opsmith.utils.data import DataLoader, TensorDataset
 
 HERE = Path(__file__).resolve().parent
 NOISE = 32
 
 
-def make_generator():
+def make_generator() -> nn.Sequential:
     """(n, NOISE) noise -> (n, 1, 8, 8) images in [0, 1]."""
     return nn.Sequential(
         nn.Linear(NOISE, 64 * 2 * 2, bias=False),
@@ -38,7 +38,7 @@ def make_generator():
     )
 
 
-def make_critic():
+def make_critic() -> nn.Sequential:
     """(n, 1, 8, 8) images -> (n, 1) logits of being real."""
     return nn.Sequential(
         nn.Conv2d(1, 32, 4, stride=2, padding=1),
@@ -52,29 +52,30 @@ def make_critic():
     )
 
 
-def real_or_not(logits, label):
+def real_or_not(logits: torch.Tensor, label: float) -> torch.Tensor:
     """The loss of logits that all should say `label`."""
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
 
 
-def distance(generator, images):
+def distance(generator: nn.Module, images: torch.Tensor) -> float:
     """How far the mean image made up is from the real mean: the root of the mean square."""
     with torch.no_grad():
-        made = generator(torch.randn(500, NOISE)).mean(0)
+        made: torch.Tensor = generator(torch.randn(500, NOISE)).mean(0)
         return ((made - images.mean(0)) ** 2).mean().sqrt().item()
 
 
-def train(generator, critic, images, epochs):
+def train(
+    generator: nn.Module, critic: nn.Module, images: torch.Tensor, epochs: int
+) -> tuple[float, float]:
     """Alternate steps of both networks; return the mean losses of the last epoch."""
-    loader = DataLoader(images, batch_size=64, shuffle=True, drop_last=True)
-    options = {"lr": 1e-3, "betas": (0.5, 0.999)}
-    learn_to_make = torch.optim.Adam(generator.parameters(), **options)
-    learn_to_judge = torch.optim.Adam(critic.parameters(), **options)
+    loader = DataLoader(TensorDataset(images), batch_size=64, shuffle=True, drop_last=True)
+    learn_to_make = torch.optim.Adam(generator.parameters(), lr=1e-3, betas=(0.5, 0.999))
+    learn_to_judge = torch.optim.Adam(critic.parameters(), lr=1e-3, betas=(0.5, 0.999))
     losses = (0.0, 0.0)
     with tqdm(range(epochs), unit=" epoch") as bar:
         for _ in bar:
             sums = [0.0, 0.0]
-            for batch in loader:
+            for (batch,) in loader:
                 made = generator(torch.randn(len(batch), NOISE))
                 # 0.9 rather than 1: a critic that is never sure keeps teaching
                 judged = real_or_not(critic(batch), 0.9) + real_or_not(critic(made.detach()), 0.0)
@@ -88,12 +89,12 @@ def train(generator, critic, images, epochs):
                 learn_to_make.step()
                 sums[0] += fooled.item()
                 sums[1] += judged.item()
-            losses = tuple(total / len(loader) for total in sums)
+            losses = (sums[0] / len(loader), sums[1] / len(loader))
             bar.set_postfix_str(f"generator {losses[0]:.2f}, critic {losses[1]:.2f}")
     return losses
 
 
-def main():
+def main() -> None:
     """Train, report, draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=60, help="default 60")

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 import opsmith as torch
 
 if TYPE_CHECKING:
@@ -17,9 +15,8 @@ if TYPE_CHECKING:
 
 COLUMNS = 12
 INK, BLUE, RED, GREY = "#222222", "#2563a8", "#c0392b", "#b8c4d0"
-DOTTED = {"color": INK, "linewidth": 1.6, "linestyle": ":"}
-# The styles of a panel's curves, in order: what was learned, what it should be, and so again.
-STYLES = ({"color": BLUE, "linewidth": 1.8}, DOTTED, {"color": RED, "linewidth": 1.8}, DOTTED)
+# Colour and line of a panel's curves, in order: what was learned, what it should be, so again.
+STYLES = ((BLUE, "-"), (INK, ":"), (RED, "-"), (INK, ":"))
 
 
 @dataclass
@@ -40,12 +37,13 @@ class Panel:
         axes.set_xlabel(self.x)
         axes.set_ylabel(self.y)
         if self.values is not None:
-            options = {"aspect": "auto", "origin": "lower", "cmap": "RdBu_r"}
-            image = axes.imshow(self.values.numpy(), extent=self.extent, **options)
+            image = axes.imshow(
+                self.values.numpy(), "RdBu_r", aspect="auto", origin="lower", extent=self.extent
+            )
             axes.figure.colorbar(image, ax=axes)
             return
-        for style, (label, (x, y)) in zip(STYLES, self.curves.items(), strict=False):
-            axes.plot(x.numpy(), y.numpy(), label=label, **style)
+        for (color, style), (label, (x, y)) in zip(STYLES, self.curves.items(), strict=False):
+            axes.plot(x.numpy(), y.numpy(), style, color=color, linewidth=1.8, label=label)
         for label, (x, y) in self.points.items():
             axes.plot(x.numpy(), y.numpy(), "o", color=INK, markersize=5, label=label)
         axes.grid(color=GREY, alpha=0.4)
@@ -82,8 +80,8 @@ def save_grid(path: Path, groups: Sequence[tuple[str, torch.Tensor]]) -> None:
 
     rows = [math.ceil(len(images) / COLUMNS) for _, images in groups]
     figure = plt.figure(figsize=(9, 0.85 * sum(rows) + 0.35 * len(rows)), layout="constrained")
-    parts = np.atleast_1d(figure.subfigures(len(groups), 1, height_ratios=rows))
-    for part, count, (title, images) in zip(parts, rows, groups, strict=True):
+    parts = figure.subfigures(len(groups), 1, height_ratios=rows, squeeze=False)
+    for part, count, (title, images) in zip(parts.flat, rows, groups, strict=True):
         part.suptitle(title, weight="bold", fontsize=10)
         axes = part.subplots(count, COLUMNS, squeeze=False)
         for place in axes.flat:

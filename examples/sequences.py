@@ -21,9 +21,9 @@ PAIRS = {"(": ")", "[": "]"}
 ALPHABET = "()[]"
 
 
-def closed_rightly(word):
+def closed_rightly(word: str) -> bool:
     """Is every bracket closed by its own kind, and in order?"""
-    open_ones = []
+    open_ones: list[str] = []
     for letter in word:
         if letter in PAIRS:
             open_ones.append(PAIRS[letter])
@@ -32,9 +32,10 @@ def closed_rightly(word):
     return not open_ones
 
 
-def make_word(rng, length, deepest=3):
+def make_word(rng: random.Random, length: int, deepest: int = 3) -> str:
     """A word that is closed rightly; half of the time one of its letters is then changed."""
-    word, open_ones = "", []
+    word = ""
+    open_ones: list[str] = []
     while len(word) < length:
         room = length - len(word) > len(open_ones) and len(open_ones) < deepest
         if room and (not open_ones or rng.random() < 0.5):
@@ -52,32 +53,35 @@ def make_word(rng, length, deepest=3):
 class Reader(nn.Module):
     """Reads a word letter by letter; says at its end whether it was closed rightly."""
 
-    def __init__(self, width):
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.letters = nn.Embedding(len(ALPHABET), width)
         self.cell = nn.LSTMCell(width, width)
         self.judge = nn.Linear(width, 1)
 
-    def forward(self, word):
+    def forward(self, word: str) -> torch.Tensor:
         """Map a string to a logit."""
         letters = self.letters(torch.tensor([ALPHABET.index(letter) for letter in word]))
-        state = None
+        state: tuple[torch.Tensor, torch.Tensor] | None = None
         for letter in letters:  # as many steps as there are letters: no padding, no mask
             state = self.cell(letter.unsqueeze(0), state)
-        return self.judge(state[0]).squeeze()
+        assert state is not None
+        logit: torch.Tensor = self.judge(state[0])
+        return logit.squeeze()
 
 
-def evaluate(model, words):
+def evaluate(model: Reader, words: list[str]) -> float:
     """The percentage of words that are judged rightly."""
     with torch.no_grad():
-        right = sum((model(word).item() > 0) == closed_rightly(word) for word in words)
+        judged: list[bool] = [model(word).item() > 0 for word in words]
+    right = sum(said == closed_rightly(word) for said, word in zip(judged, words, strict=True))
     return 100 * right / len(words)
 
 
-def train(model, words, epochs, batch, rate):
+def train(model: Reader, words: list[str], epochs: int, batch: int, rate: float) -> list[float]:
     """Adam on batches of words; returns the mean loss of each epoch."""
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
-    losses = []
+    losses: list[float] = []
     for epoch in range(1, epochs + 1):
         random.shuffle(words)
         total = 0.0
@@ -98,7 +102,7 @@ def train(model, words, epochs, batch, rate):
     return losses
 
 
-def main():
+def main() -> None:
     """Train, then report on words as long as those and on longer ones."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--words", type=int, default=3000, help="to train on; default 3000")

@@ -17,7 +17,7 @@ from tqdm import tqdm
 import opsmith as torch
 from opsmith import nn
 from opsmith.nn import functional as F
-from opsmith.utils.data import DataLoader
+from opsmith.utils.data import DataLoader, TensorDataset
 
 HERE = Path(__file__).resolve().parent
 
@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 class VAE(nn.Module):
     """(n, 1, 8, 8) image -> mean and log-variance of its code -> logits of the image."""
 
-    def __init__(self, code=8):
+    def __init__(self, code: int = 8) -> None:
         super().__init__()
         self.code = code
         self.encode = nn.Sequential(
@@ -46,35 +46,39 @@ class VAE(nn.Module):
             nn.ConvTranspose2d(32, 1, 4, stride=2, padding=1),
         )
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the logits of the rebuilt images, and the codes' means and log-variances."""
         mean, log_variance = self.encode(x).chunk(2, 1)
         noise = torch.randn_like(mean)
         return self.decode(mean + noise * (log_variance / 2).exp()), mean, log_variance
 
 
-def bound(logits, images, mean, log_variance):
+def bound(
+    logits: torch.Tensor, images: torch.Tensor, mean: torch.Tensor, log_variance: torch.Tensor
+) -> torch.Tensor:
     """The negative evidence lower bound of an image, in nats, averaged over the batch."""
     rebuilt = F.binary_cross_entropy_with_logits(logits, images, reduction="sum")
     divergence = -0.5 * (1 + log_variance - mean**2 - log_variance.exp()).sum()
     return (rebuilt + divergence) / len(images)
 
 
-def evaluate(model, images):
+def evaluate(model: VAE, images: torch.Tensor) -> float:
     """The loss on images that were not trained on."""
     with torch.no_grad():
         logits, mean, log_variance = model(images)
         return bound(logits, images, mean, log_variance).item()
 
 
-def train(model, images, held_out, epochs):
+def train(
+    model: VAE, images: torch.Tensor, held_out: torch.Tensor, epochs: int
+) -> list[float]:
     """Adam; return each epoch's loss on the held-out images."""
-    loader = DataLoader(images, batch_size=64, shuffle=True)
+    loader = DataLoader(TensorDataset(images), batch_size=64, shuffle=True)
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
-    losses = []
+    losses: list[float] = []
     with tqdm(range(epochs), unit=" epoch") as bar:
         for _ in bar:
-            for batch in loader:
+            for (batch,) in loader:
                 logits, mean, log_variance = model(batch)
                 loss = bound(logits, batch, mean, log_variance)
                 optimizer.zero_grad()
@@ -85,7 +89,7 @@ def train(model, images, held_out, epochs):
     return losses
 
 
-def main():
+def main() -> None:
     """Train, report, draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=60, help="default 60")

@@ -6,13 +6,13 @@ Must not know: opsmith as a module; the hand-written methods of Tensor are read 
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import trials
+from . import frontend_text, trials
 from .dtypes import TABLE
+from .frontend_text import body, docstring
 from .opdef import OpDef, Out
 from .operators import COMPARISONS, DUNDERS, UNARY
 from .pytext.signature import safe, tuple_name
@@ -22,8 +22,6 @@ _TYPES = {
     "Tensor": "Tensor", "Scalar": "_Number", "int": "_int", "float": "_float", "bool": "_bool",
     "str": "_str", "dtype": "_dtype", "device": "_Device", "Generator": "_Any", "Dimname": "_str",
 }  # fmt: skip
-_BUILTINS = ("int", "float", "bool", "str", "dtype", "device", "Any", "Callable", "Iterator",
-             "Size", "Sequence", "layout", "type", "tuple", "list", "dict")  # fmt: skip
 _WRITTEN = (
     "shape",
     "dtype",
@@ -39,8 +37,10 @@ _WRITTEN = (
 class StubFile:
     """Context of templates/python/stubs.pyi.j2."""
 
+    modules: tuple[str, ...]
     reexports: tuple[tuple[str, tuple[str, ...]], ...]  # module, names
     dtypes: tuple[str, ...]
+    casts: tuple[str, ...]  # methods that convert to a dtype
     tuples: tuple[tuple[str, tuple[str, ...]], ...]  # class, fields
     members: tuple[str, ...]  # of Tensor
     functions: tuple[str, ...]
@@ -57,7 +57,7 @@ class Stub:
 
 def stub_of(op: OpDef) -> Stub:
     """The declarations of an op; none where it is not public."""
-    if op.hidden or not trials.written(op):
+    if not trials.written(op) or op.hidden and "method" not in op.variants:
         return Stub()
     many = len(op.schema.outputs) > 1
     named = () if "linalg" in op.variants else tuple(functions([op]))  # not in the root namespace
@@ -72,19 +72,23 @@ def stub_file(stubs: Iterable[Stub], frontend: Path) -> StubFile:
     stubs = list(stubs)
     taken = {name: line for stub in stubs for name, line in stub.methods}
     own = {
-        name: line for name, line in _own_members(frontend)
+        name: line for name, line in frontend_text.members(frontend)
         if name not in _WRITTEN and not (name.startswith("_") and not name.startswith("__"))
     }  # fmt: skip
     members = [*own.values(), *(line for name, line in taken.items() if name not in own)]
-    reexports = tuple(_reexports(frontend / "__init__.py"))
-    imported = {n for _, names in reexports for n in names}
+    reexports = tuple(frontend_text.reexports(frontend / "__init__.py"))
+    written = dict(frontend_text.functions(frontend / "__init__.py"))
+    imported = {*written, *(n for _, names in reexports for n in names)}
     return StubFile(
+        modules=frontend_text.modules(frontend / "__init__.py"),
         reexports=reexports,
         dtypes=tuple(n for t in TABLE for n in (t.name, *t.aliases)),
+        casts=tuple(t.scalar.lower() for t in TABLE if t.typed),
         tuples=tuple(t for stub in stubs for t in stub.tuples),
         members=tuple(members),
-        functions=tuple(
-            line for stub in stubs for name, line in stub.functions if name not in imported
+        functions=(
+            *written.values(),
+            *(line for stub in stubs for name, line in stub.functions if name not in imported),
         ),
     )
 
@@ -112,7 +116,8 @@ def methods(ops: Iterable[OpDef]) -> Iterator[tuple[str, str]]:
     """(name, declaration) of the methods, properties and operators of Tensor that are ops."""
     for op in ops:
         if "property" in op.variants:
-            yield op.name, f"@property\n    def {op.name}(self) -> {returns(op)}: {_doc(op.doc)}"
+            text = docstring(op.doc)
+            yield op.name, f"@property\n    def {op.name}(self) -> {returns(op)}: {text}"
         if "method" in op.variants:
             for name in (op.name, *op.alias):
                 yield name, _declaration(op, name, parameters(op, method=True), op.doc, 8)
@@ -166,7 +171,8 @@ def annotation(op: OpDef, p: Param) -> str:
     """The type of an argument: what PyTorch takes for it."""
     first = op.schema.params[0] is p
     text = _type(p.type)
-    if p.type.is_tensor and isinstance(op.meaning, Out) and not first:
+    single = any(sample.get(p.name) == [] for sample in op.samples)  # a 0-d tensor will do
+    if p.type.is_tensor and not first and (isinstance(op.meaning, Out) or single):
         text = "Tensor | _Number"  # numbers become 0-d tensors
     follows = p.default in {q.name for q in op.schema.params}  # int[2] stride=kernel_size
     return f"{text} | None" if p.type.optional or p.default == "None" or follows else text
@@ -187,73 +193,8 @@ def returns(op: OpDef) -> str:
 
 
 def _declaration(op: OpDef, name: str, params: str, doc: Mapping[str, str], indent: int = 4) -> str:
-    body = _body(_doc(doc, indent))
-    return f"def {safe(name)}({params}) -> {returns(op)}:{body}"
-
-
-def _body(text: str) -> str:
-    """What follows the colon: a docstring on its own line, or dots."""
-    return text if text.startswith("\n") else f" {text}"
-
-
-def _doc(doc: Mapping[str, str], indent: int = 8) -> str:
-    """The docstring as the body, so that editors show it."""
-    if not doc.get("short"):
-        return "..."
-    lines = [doc["short"], *(["", f"Example: {doc['example']}"] if doc.get("example") else [])]
-    lines = [line.replace("\\", "\\\\").replace('"""', "'''") for line in lines]
-    pad = "\n" + " " * indent
-    body = pad.join(lines).replace(pad + "\n", "\n\n")
-    return f'{pad}"""{body}"""' if len(lines) == 1 else f'{pad}"""{body}{pad}"""'
-
-
-# The frontend's own text -------------------------------------------------------------------------
-
-
-class _Prefixed(ast.NodeTransformer):
-    """Types get the prefix under which the stub imports them: ``Tensor.int`` is a method."""
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        if node.id in _BUILTINS:
-            return ast.copy_location(ast.Name(f"_{node.id}", node.ctx), node)
-        return node
-
-
-def _own_members(frontend: Path) -> Iterator[tuple[str, str]]:
-    """Methods and properties that are attached to Tensor by hand."""
-    for path in sorted(frontend.glob("_*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            match node:
-                case ast.FunctionDef(decorator_list=[ast.Name(id="_method" | "_property" as how)]):
-                    yield node.name, _member(node, how == "_property")
-                case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="Tensor"), attr=name)]):
-                    if not name.startswith("__"):
-                        value = node.value
-                        computed = (
-                            isinstance(value, ast.Call) and ast.unparse(value.func) == "property"
-                        )
-                        kind = "_Any" if computed else "_Callable[..., _Any]"
-                        yield name, f"{name}: {kind}"
-
-
-def _member(node: ast.FunctionDef, is_property: bool) -> str:
-    doc = (ast.get_docstring(node) or "").strip().splitlines()
-    args = ast.unparse(_Prefixed().visit(node.args))
-    first, *rest = args.split(", ", 1)
-    args = ", ".join(["self" if first.startswith("self") else first, *rest])
-    result = ast.unparse(_Prefixed().visit(node.returns)) if node.returns is not None else "_Any"
-    body = _body(_doc({"short": doc[0]} if doc else {}))
-    head = "@property\n    " if is_property else ""
-    return f"{head}def {node.name}({args}) -> {result}:{body}"
-
-
-def _reexports(init: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """``from .module import names`` of the package, without its own modules."""
-    for node in ast.parse(init.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
-            names = tuple(a.name for a in node.names if a.name != "Tensor")
-            if names:
-                yield node.module, names
+    text = body(docstring(doc, indent))
+    return f"def {safe(name)}({params}) -> {returns(op)}:{text}"
 
 
 __all__ = ["Stub", "StubFile", "stub_file", "stub_of"]

@@ -6,7 +6,7 @@ from ._generated.dtypes import DEFAULT, ROWS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, SupportsIndex, overload
 
 
 class dtype:
@@ -113,7 +113,7 @@ CPU, META = device("cpu"), device("meta")
 DEVICES = (CPU, META, device("cuda", 0))
 
 
-class Size(tuple):
+class Size(tuple[int, ...]):
     """The shape of a tensor: a tuple of ints with ``numel()``."""
 
     def numel(self) -> int:
@@ -129,9 +129,19 @@ class Size(tuple):
     def __add__(self, other: Any) -> Size:
         return Size(tuple.__add__(self, tuple(other)))
 
-    def __getitem__(self, i: Any) -> Any:
-        out = tuple.__getitem__(self, i)
-        return Size(out) if isinstance(i, slice) else out
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, i: SupportsIndex) -> int: ...
+        @overload
+        def __getitem__(self, i: slice) -> Size: ...
+        def __getitem__(self, i: Any) -> Any: ...
+
+    else:
+
+        def __getitem__(self, i: Any) -> Any:
+            out = tuple.__getitem__(self, i)
+            return Size(out) if isinstance(i, slice) else out
 
     def __mul__(self, n: Any) -> Size:
         return Size(tuple.__mul__(self, n))

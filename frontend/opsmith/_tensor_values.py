@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @_method
-def item(self: Tensor) -> Any:
+def item(self: Tensor) -> int | float:
     """The one element as a Python number."""
     h = self._h
     if lib.ops_numel(h) != 1:

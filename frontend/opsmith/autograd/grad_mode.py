@@ -9,7 +9,9 @@ from .._boundary import lib
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Self, TypeVar, overload
+
+    F = TypeVar("F", bound=Callable[..., Any])
 
 GENERATOR = 0x20  # inspect.CO_GENERATOR, without importing inspect
 
@@ -19,7 +21,7 @@ class _Mode:
 
     mode = 0
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> Self:
         self._was = getattr(self, "_was", [])
         self._was.append(lib.ops_get_grad_enabled())
         lib.ops_set_grad_enabled(self.mode)
@@ -28,7 +30,7 @@ class _Mode:
     def __exit__(self, *_: Any) -> None:
         lib.ops_set_grad_enabled(self._was.pop())
 
-    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, fn: F) -> F:
         if getattr(getattr(fn, "__code__", None), "co_flags", 0) & GENERATOR:
 
             @functools.wraps(fn)
@@ -58,22 +60,32 @@ class _Mode:
         return c
 
 
-class no_grad(_Mode):
+class _Bare(_Mode):
+    """A mode that decorates without being called first, too."""
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __new__(cls, fn: F) -> F: ...
+        @overload
+        def __new__(cls, fn: None = None) -> Self: ...
+        def __new__(cls, fn: Any = None) -> Any: ...
+
+    else:
+
+        def __new__(cls, fn: Any = None) -> Any:
+            self = object.__new__(cls)
+            return self if fn is None else self(fn)
+
+
+class no_grad(_Bare):
     """Record nothing."""
 
-    def __new__(cls, fn: Any = None) -> Any:
-        self = object.__new__(cls)
-        return self if fn is None else self(fn)
 
-
-class enable_grad(_Mode):
+class enable_grad(_Bare):
     """Record, inside a ``no_grad`` block too."""
 
     mode = 1
-
-    def __new__(cls, fn: Any = None) -> Any:
-        self = object.__new__(cls)
-        return self if fn is None else self(fn)
 
 
 class inference_mode(_Mode):
@@ -105,7 +117,7 @@ class set_grad_enabled(_Mode):
     def __exit__(self, *_: Any) -> None:
         lib.ops_set_grad_enabled(self._before)
 
-    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, fn: F) -> F:
         lib.ops_set_grad_enabled(self._before)  # as a decorator, only calls are affected
         return super().__call__(fn)
 
