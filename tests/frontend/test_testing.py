@@ -167,6 +167,78 @@ def test_gradients_are_checked() -> None:
     assert gradgradcheck(lambda v: v**3, (x,))
 
 
+def _function(gradient: Any) -> Any:
+    class Own(opsmith.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x * 2, x.sum()
+
+        @staticmethod
+        def backward(ctx: Any, g: Any, h: Any) -> Any:
+            return gradient(g, h)
+
+    return Own.apply
+
+
+F64 = opsmith.float64
+GRADIENTS = {
+    "right": (lambda g, h: 2 * g + h, {}, ""),
+    "right, fast": (lambda g, h: 2 * g + h, {"fast_mode": True}, ""),
+    "right, in batches": (lambda g, h: 2 * g + h, {"check_batched_grad": True}, ""),
+    "wrong": (lambda g, h: 3 * g + h, {}, "Jacobian mismatch for output 0 with respect to input 0"),
+    "wrong, fast": (lambda g, h: 3 * g + h, {"fast_mode": True}, "along random directions"),
+    "not linear": (lambda g, h: 2 * g + h + 1e-7, {}, "backward not multiplied by grad_output"),
+    "not repeatable": (
+        lambda g, h: (2 * g + h) * (1 + 1e-7 * opsmith.rand(3, dtype=F64)), {},
+        "Backward is not reentrant",
+    ),
+    "tolerated": (
+        lambda g, h: (2 * g + h) * (1 + 1e-7 * opsmith.rand(3, dtype=F64)),
+        {"nondet_tol": 1e-3, "check_undefined_grad": False}, "",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(GRADIENTS))
+def test_gradcheck_finds_what_is_wrong(kind: str) -> None:
+    gradient, options, text = GRADIENTS[kind]
+    x = opsmith.tensor([0.5, 2.0, -1.0], dtype=F64, requires_grad=True)
+    fn = _function(gradient)
+    if not text:
+        assert gradcheck(fn, (x,), **options)
+        return
+    with pytest.raises(RuntimeError, match=text):
+        gradcheck(fn, (x,), **options)
+    assert gradcheck(fn, (x,), raise_exception=False, **options) is False
+
+
+def test_gradcheck_options() -> None:
+    x = opsmith.randn(3, 2, dtype=F64, requires_grad=True)
+    y = opsmith.randn(2, dtype=F64, requires_grad=True)
+
+    def fn(x: Any, y: Any) -> Any:
+        return (x * y).sin(), (x @ y).exp()
+
+    assert gradcheck(fn, (x, y), check_forward_ad=True, check_grad_dtypes=True)
+    assert gradcheck(fn, (x, y), check_forward_ad=True, check_backward_ad=False)
+    assert gradgradcheck(fn, (x, y), fast_mode=True, gen_non_contig_grad_outputs=True)
+    assert gradgradcheck(fn, (x, y), check_fwd_over_rev=True)
+    for options, text in (
+        ({"check_backward_ad": False}, "at least one of"),
+        ({"check_batched_forward_grad": True}, "requires check_forward_ad"),
+        ({"check_batched_grad": True, "check_backward_ad": False, "check_forward_ad": True},
+         "requires check_backward_ad"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=text):
+            gradcheck(fn, (x, y), **options)
+    with pytest.raises(ValueError, match="none of them have requires_grad=True"):
+        gradcheck(fn, (x.detach(), y.detach()))
+    with pytest.raises(RuntimeError, match="0th input has a dimension with stride 0"):
+        gradcheck(lambda v: v * 2, (opsmith.ones(1, requires_grad=True).expand(3),))
+    with pytest.warns(UserWarning, match="Input #0 requires gradient and is not a double"):
+        gradcheck(lambda v: v * 2, (opsmith.ones(2, requires_grad=True),), eps=1e-2, atol=1e-1)
+
+
 @pytest.mark.parametrize("name", ["sigmoid", "add", "sum", "mm", "tril", "softmax", "sort", "cat"])
 def test_opcheck(name: str) -> None:
     found = opcheck(name)
