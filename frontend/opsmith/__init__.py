@@ -98,9 +98,9 @@ newaxis = None
 
 _LAZY = (
     "__config__", "accelerator", "amp", "autograd", "backends", "compiler", "compose", "cpu",
-    "cuda", "distributed", "func", "hub", "jit", "linalg", "mps", "multiprocessing", "nn", "ops",
-    "optim", "overrides", "profiler", "random", "safetensors", "serialization", "storage",
-    "testing", "types", "utils", "version", "viz", "xpu",
+    "cuda", "distributed", "func", "hub", "jit", "linalg", "mps", "multiprocessing", "nn",
+    "ops", "optim", "overrides", "profiler", "random", "safetensors", "serialization",
+    "special", "storage", "testing", "types", "utils", "version", "viz", "xpu",
 )  # fmt: skip
 _LATE = {  # functions of modules that load on first touch
     "set_printoptions": "_print", "save": "serialization", "load": "serialization",

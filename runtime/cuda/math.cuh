@@ -221,6 +221,8 @@ OPS_INTEGER(i32, int32_t, uint32_t, 32)
 #undef OPS_REAL
 #undef OPS_INTEGER
 
+#define OPS_SPECIAL static __device__ __noinline__
+#include "opsmith/special.h"
 #include "opsmith/random.h"
 
 #endif

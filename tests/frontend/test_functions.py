@@ -123,3 +123,12 @@ def test_distributions() -> None:
     assert torch.zeros(9, dtype=torch.int64).geometric_(0.5).dtype is torch.int64
     drawn = torch.binomial(torch.full((20000,), 10.0), torch.full((20000,), 0.3))
     assert drawn.mean().item() == pytest.approx(3, abs=0.05) and drawn.max() <= 10
+
+
+def test_special_functions_have_derivatives() -> None:
+    x = torch.tensor([0.2, 0.5, 0.9], dtype=torch.float64, requires_grad=True)
+    for name in ("entr", "erfcx", "i0", "i0e", "i1", "i1e", "log_ndtr", "ndtr", "ndtri",
+                 "bessel_j0", "bessel_y1", "modified_bessel_k0", "scaled_modified_bessel_k1",
+                 "spherical_bessel_j0"):  # fmt: skip
+        assert torch.autograd.gradcheck(getattr(torch.special, name), (x,)), name
+        assert torch.autograd.gradgradcheck(getattr(torch.special, name), (x,)), name

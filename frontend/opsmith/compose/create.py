@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .. import _functions as f
@@ -17,6 +18,17 @@ def float_power(input: Any, exponent: Any) -> Tensor:
 
 
 
+def mvlgamma(input: Tensor, p: int) -> Tensor:
+    """log of the multivariate gamma function: a product over p dimensions."""
+    if p < 1:
+        raise RuntimeError(f"p has to be greater than or equal to 1, got {p}")
+    terms = [f.lgamma(f.sub(input, 0.5 * j)) for j in range(p)]
+    total = terms[0]
+    for term in terms[1:]:
+        total = f.add(total, term)
+    return f.add(total, p * (p - 1) / 4 * math.log(math.pi))
+
+
 def underived(input: Tensor) -> Tensor:
     """The gradient of a gradient of a gradient of an index formula that is not linear."""
     raise RuntimeError(
@@ -25,4 +37,6 @@ def underived(input: Tensor) -> Tensor:
     )
 
 
-__all__ = ["empty_like", "float_power", "full_like", "ones_like", "underived", "zeros_like"]
+__all__ = [
+    "empty_like", "float_power", "full_like", "mvlgamma", "ones_like", "underived", "zeros_like",
+]  # fmt: skip
