@@ -212,12 +212,14 @@ def depends(op: OpDef, known: Mapping[str, OpDef]) -> tuple[list[OpDef], list[st
 
 
 def called(op: OpDef) -> list[str]:
-    """Functions that the formulas of an entry call, operators included."""
+    """Functions that the formulas of an entry call, operators and properties included."""
     found: dict[str, None] = {}
     for node in formulas(op):
         for n in fm.walk(node):
             if isinstance(n, fm.Call):
                 found[n.fn] = None
+            elif isinstance(n, fm.Attr):  # x.mT
+                found[n.name] = None
             elif isinstance(n, fm.Binary) and n.op in ("**", "//", "%"):
                 found[{"**": "pow", "//": "floor_divide", "%": "remainder"}[n.op]] = None
     return list(found)

@@ -9,86 +9,16 @@ from typing import Any
 
 import numpy as np
 
-_LEAF = 32  # columns that are eliminated one by one; above, halves with matrix products
-
-
-def solve_triangle(a: Any, b: Any, upper: bool, unitriangular: bool) -> Any:
-    """Solutions of a triangle's equations, by halves (Elmroth et al. 2004); 1 / 0 is inf."""
-    out = np.array(b, np.result_type(a, b), order="C")
-    with np.errstate(all="ignore"):
-        _substitute(a, out, upper, unitriangular)
-    return out
-
-
-def _substitute(a: Any, b: Any, upper: bool, unitriangular: bool) -> None:
-    """Write the solutions over ``b``."""
-    n = a.shape[-1]
-    if n > _LEAF:
-        half = n // 2
-        low, high = slice(0, half), slice(half, n)
-        first, then = (high, low) if upper else (low, high)
-        _substitute(a[..., first, first], b[..., first, :], upper, unitriangular)
-        b[..., then, :] -= a[..., then, first] @ b[..., first, :]
-        _substitute(a[..., then, then], b[..., then, :], upper, unitriangular)
-        return
-    for i in reversed(range(n)) if upper else range(n):
-        known = slice(i + 1, n) if upper else slice(0, i)
-        b[..., i : i + 1, :] -= a[..., i : i + 1, known] @ b[..., known, :]
-        if not unitriangular:
-            b[..., i, :] /= a[..., i, i, None]
-
-
-def lu(a: Any) -> tuple[Any, Any, Any]:
-    """Both factors in one matrix, the row that each step took from 1 on, the first zero pivot."""
-    out = np.array(a, order="C")
-    k = min(out.shape[-2:])
-    pivots = np.zeros((*out.shape[:-2], k), np.int32)
-    with np.errstate(all="ignore"):
-        if out.size:
-            _eliminate(out, pivots, 0)
-    diagonal = np.diagonal(out, 0, -2, -1) == 0
-    info = np.where(diagonal.any(-1), diagonal.argmax(-1) + 1, 0) if k else np.zeros(out.shape[:-2])
-    return out, pivots, np.asarray(info, np.int32)
-
-
-def _swap(a: Any, row: int, other: Any) -> None:
-    """Exchange a row with another, which each matrix has its own of."""
-    at = np.broadcast_to(other[..., None, None], (*a.shape[:-2], 1, a.shape[-1]))
-    mine = a[..., row : row + 1, :].copy()
-    a[..., row : row + 1, :] = np.take_along_axis(a, at, -2)
-    np.put_along_axis(a, at, mine, -2)
-
-
-def _eliminate(a: Any, pivots: Any, start: int) -> None:
-    """Factor by halves of the columns (Toledo 1997), over ``a``; rows count from ``start``."""
-    m, n = a.shape[-2:]
-    if n > 1:
-        half = min(m, n) // 2 or 1
-        left, right = a[..., :half], a[..., half:]
-        _eliminate(left, pivots[..., :half], start)
-        for k in range(half):
-            _swap(right, k, pivots[..., k] - 1 - start)
-        _substitute(left[..., :half, :], right[..., :half, :], False, True)
-        if m > half:
-            rest = right[..., half:, :]
-            rest -= left[..., half:, :] @ right[..., :half, :]
-            _eliminate(rest, pivots[..., half:], start + half)
-            for k in range(min(rest.shape[-2:])):
-                _swap(left[..., half:, :], k, pivots[..., half + k] - 1 - start - half)
-        return
-    largest = abs(a[..., 0]).argmax(-1)
-    pivots[..., 0] = largest + 1 + start
-    _swap(a, 0, largest)
-    first = a[..., :1, :]
-    a[..., 1:, :] /= np.where(first == 0, 1, first)
-
 
 def row_places(pivots: Any, size: int, inverse: bool) -> Any:
     """Where the exchanges of an elimination put each row, or which row they put in each place."""
-    order = np.broadcast_to(np.arange(size), (*pivots.shape[:-1], size)).copy()[..., None]
+    order = np.broadcast_to(np.arange(size), (*pivots.shape[:-1], size)).copy()
     for k in range(pivots.shape[-1]):
-        _swap(order, k, np.asarray(pivots[..., k], np.int64) - 1)
-    return order[..., 0] if inverse else np.argsort(order[..., 0], -1)
+        other = np.asarray(pivots[..., k, None], np.int64) - 1
+        moved = np.take_along_axis(order, other, -1)
+        np.put_along_axis(order, other, order[..., k, None].copy(), -1)
+        order[..., k, None] = moved
+    return order if inverse else np.argsort(order, -1)
 
 
 # Symmetric indefinite matrices -------------------------------------------------------------------

@@ -1,79 +1,43 @@
 """Factorisations and solvers on NumPy arrays, by NumPy's LAPACK; targets of `fast: {library: ...}`.
 
-Where LAPACK says how far it came, these say it too (`info`), and raise nothing: a batch has good
-and bad matrices. What LAPACK leaves open, the signs of vectors, is settled here.
+What LAPACK leaves open, the signs of vectors, is settled here, and a factorisation that may fail
+says how far it came, as LAPACK does: a batch has good and bad matrices.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-from ._factor import lu
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _NEARLY = 0.9  # of the largest element, so that rounding does not choose between equals
 
 
-def _each(call: Callable[..., Any], failed: Callable[..., Any], *arrays: Any) -> tuple[Any, Any]:
-    """``call`` of a batch; if it refuses, of each matrix, and ``failed`` of those it refuses."""
-    lead = arrays[0].shape[:-2]
+def cholesky(a: Any) -> tuple[Any, Any]:
+    """Lower factors; of a matrix that is not positive definite the part that has one."""
+    info = np.zeros(a.shape[:-2], np.int32)
     try:
-        return call(*arrays), np.zeros(lead, np.int32)
+        return np.linalg.cholesky(a), info
     except np.linalg.LinAlgError:
-        info = np.zeros(lead, np.int32)
-        out = np.empty_like(arrays[-1])
-        for at in np.ndindex(lead):
-            try:
-                out[at] = call(*(a[at] for a in arrays))
-            except np.linalg.LinAlgError:
-                out[at], info[at] = failed(*(a[at] for a in arrays))
+        out = np.tril(a)
+        for at in np.ndindex(info.shape):
+            info[at] = _bad_order(a[at])
+            good = info[at] - 1 if info[at] else a.shape[-1]
+            out[at][:good, :good] = np.linalg.cholesky(a[at][:good, :good])
         return out, info
 
 
-def _zero_pivot(a: Any) -> int:
-    """Where elimination ends, counted from 1."""
-    return int(lu(a)[2]) or len(a)
-
-
-def invert(a: Any) -> tuple[Any, Any]:
-    """Inverses; singular matrices have infinities."""
-
-    def failed(a: Any) -> tuple[Any, int]:
-        return np.full_like(a, np.inf), _zero_pivot(a)
-
-    return _each(np.linalg.inv, failed, a)
-
-
-def solve(a: Any, b: Any) -> tuple[Any, Any]:
-    """Solutions of a x = b; NaN where a matrix is singular."""
-
-    def failed(a: Any, b: Any) -> tuple[Any, int]:
-        return np.full_like(b, np.nan), _zero_pivot(a)
-
-    return _each(np.linalg.solve, failed, a, b)
-
-
-def cholesky(a: Any) -> tuple[Any, Any]:
-    """Lower factors; of a matrix that is not positive definite the part that has one."""
-
-    def failed(a: Any) -> tuple[Any, int]:
-        good, bad = 0, len(a)  # orders of a leading minor that has a factor, and of one without
-        while bad - good > 1:
-            middle = (good + bad) // 2
-            try:
-                np.linalg.cholesky(a[:middle, :middle])
-                good = middle
-            except np.linalg.LinAlgError:
-                bad = middle
-        factor = np.tril(a)
-        factor[:good, :good] = np.linalg.cholesky(a[:good, :good])
-        return factor, bad
-
-    return _each(np.linalg.cholesky, failed, a)
+def _bad_order(a: Any) -> int:
+    """The order of the first leading minor that is not positive, or 0."""
+    good, bad = 0, len(a) + 1  # orders of one that is, and of one that is not
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        try:
+            np.linalg.cholesky(a[:middle, :middle])
+            good = middle
+        except np.linalg.LinAlgError:
+            bad = middle
+    return bad if bad <= len(a) else 0
 
 
 def qr_reduced(a: Any) -> Any:

@@ -8,17 +8,21 @@ The library sees the tensors' memory as NumPy arrays, without a copy.
 
 from __future__ import annotations
 
+import functools
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ._boundary import lib
+from ._boundary import ffi, lib
 from ._core import NONE_H, alias, grad_enabled, steal
 from ._create import empty
-from ._dtypes import BY_NUMPY
+from ._dtypes import BY_NUMPY, DTYPES
 from ._foreign import from_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_SMALL = 1 << 15  # bytes that are copied sooner than their memory is taken over
 
 
 class LinAlgError(RuntimeError):
@@ -39,20 +43,24 @@ def library_entry(
         records: has the op a gradient?
     """
     where = [k for k, _ in tensors]
-    taking_part = {k for k, asked in tensors if asked}
+    asked = [k for k, taking_part in tensors if taking_part]
+    taken = sum(1 << d.code for d in DTYPES if d._name in dtypes)
+    function: Any = None
 
     def entry(*args: Any) -> float:
+        nonlocal function
         given = [k for k in where if args[k] != NONE_H]
-        handles = [args[k] for k in given]
-        if any([lib.ops_check_plain(abs(h)) for h in handles]):
+        handles = [abs(args[k]) for k in given]
+        if any([lib.ops_check_plain(h) for h in handles]):
             return 0.0
-        operands = [alias(abs(h)) for h in handles]
-        for k, t in zip(given, operands, strict=True):
-            if k in taking_part and t.dtype._name not in dtypes:
+        for k in asked:
+            if args[k] != NONE_H and not taken >> lib.ops_dtype(abs(args[k])) & 1:
                 raise RuntimeError(
-                    f"{name}: dtype {t.dtype} is not supported; expected one of {_listed(dtypes)}"
+                    f"{name}: dtype {alias(abs(args[k])).dtype} is not supported; expected one of "
+                    f"{_listed(dtypes)}"
                 )
-        if len({t.device for t in operands}) > 1:
+        operands = [alias(h) for h in handles]
+        if len(operands) > 1 and len({t.device for t in operands}) > 1:
             places = ", ".join(sorted({str(t.device) for t in operands}))
             raise RuntimeError(
                 f"{name}: Expected all tensors to be on the same device, but found at least two "
@@ -60,13 +68,14 @@ def library_entry(
             )
         values = [None if k in where else v for k, v in enumerate(args)]
         for k, t in zip(given, operands, strict=True):
-            values[k] = _stand_in(t) if t.is_meta else t.numpy()
-        results = _call(name, _function(name, target), values)
-        made = [_made(r, operands[0].device) for r in results]
-        for k, t in enumerate(made[1:], start=1):
-            lib.ops_put_output(k, steal(t))
-        h = steal(made[0])
-        return -h if records and grad_enabled() and any(x < 0.0 for x in handles) else h
+            values[k] = _stand_in(t) if t.is_meta else _array(t)
+        if function is None:
+            function = _function(name, target)
+        made = [_made(r, operands[0]) for r in _call(name, function, values)]
+        for k, further in enumerate(made[1:], start=1):
+            lib.ops_put_output(k, further)
+        h = made[0]
+        return -h if records and grad_enabled() and any([args[k] < 0.0 for k in given]) else h
 
     return entry
 
@@ -92,15 +101,35 @@ def _call(name: str, function: Any, values: list[Any]) -> tuple[Any, ...]:
     return tuple(result) if isinstance(result, tuple) else (result,)
 
 
-def _made(array: Any, device: Any) -> Any:
-    """A tensor that has the memory of a result."""
+def _array(t: Any) -> Any:
+    """A tensor's memory as an array; that of dense ones without a detour."""
+    import numpy as np
+
+    if not t.numel() or not t.is_contiguous():
+        return t.numpy()
+    memory = ffi.buffer(ffi.cast("char *", t.data_ptr()), t.numel() * t.element_size())
+    return np.frombuffer(memory, t.dtype.numpy).reshape(tuple(t.shape))
+
+
+def _made(array: Any, operand: Any) -> float:
+    """The handle of a tensor that has the memory of a result, or a small one's values."""
     import numpy as np
 
     array = np.asarray(array)
-    if not array.size:  # an empty array's strides are its own affair
-        return empty(array.shape, dtype=BY_NUMPY[array.dtype.name], device=device)
-    owned = array.flags.owndata and array.flags.writeable
-    return from_numpy(array if owned else array.copy()).to(device)
+    device = operand.device
+    if array.size and (array.nbytes > _SMALL or device.type != "cpu"):
+        owned = array.flags.owndata and array.flags.writeable
+        return steal(from_numpy(array if owned else array.copy()).to(device))
+    out = empty(array.shape, dtype=_dtype(array.dtype), device=device)
+    if array.size:
+        to = ffi.cast("char *", out.data_ptr())
+        ffi.memmove(to, np.ascontiguousarray(array), array.nbytes)
+    return steal(out)
+
+
+@functools.cache
+def _dtype(own: Any) -> Any:
+    return BY_NUMPY[own.name]
 
 
 def _stand_in(t: Any) -> Any:
@@ -115,6 +144,4 @@ def _stand_in(t: Any) -> Any:
 
 
 def _listed(names: tuple[str, ...]) -> str:
-    from ._dtypes import DTYPES
-
     return ", ".join(str(d) for d in DTYPES if d._name in names)

@@ -92,10 +92,9 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "matmul":
-        return _lookup(name)
     try:
-        return _lookup(_operations()[name])
+        globals()[name] = found = _lookup("matmul" if name == "matmul" else _operations()[name])
+        return found
     except KeyError:
         from ._names import missing
 

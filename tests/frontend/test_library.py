@@ -88,3 +88,44 @@ def test_a_users_registry_may_name_a_library(tmp_path: Any, monkeypatch: Any) ->
     )
     x = matrix(requires_grad=True)
     assert opsmith.allclose(mine.my_inverse(x), x.inverse()) and gradcheck(mine.my_inverse, (x,))
+    with pytest.raises(opsmith.linalg.LinAlgError, match="my_inverse: Singular matrix"):
+        mine.my_inverse(opsmith.ones(2, 2))
+    with pytest.raises(RuntimeError, match="my_inverse"):
+        mine.my_inverse(opsmith.ones(2, 2).long())
+
+
+def test_a_library_takes_and_gives_anything(tmp_path: Any, monkeypatch: Any) -> None:
+    """Numbers, texts and lists beside tensors; large and small results, some of integers."""
+    monkeypatch.setenv("OPSMITH_CACHE", str(tmp_path))
+    (tmp_path / "rolling.py").write_text(
+        "import numpy as np\n"
+        "def roll(x, other, shifts, how, scale):\n"
+        "    assert how in ('a', 'b') and isinstance(shifts, (list, tuple))\n"
+        "    other = 0 if other is None else other\n"
+        "    return np.roll(x, shifts, (0, 1)) * scale + other, np.int32(x.size)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    mine = opsmith.ops.define(
+        "- op: rolled(Tensor input, Tensor? other=None, int[] shifts=[1, 0], *, str how='a', "
+        "float? scale=None) -> (Tensor out, Tensor items)\n"
+        "  reference: rolled\n"
+        "  fast: {library: rolling.roll}\n"
+        "  dtype: {args: [input], kind: same, items: int32}\n"
+        "  unsupported: {backward: no derivative by definition}\n"
+        "  doc: {short: Rolled.}\n"
+        "  samples: [{input: [2, 2]}]\n"
+    )
+    for n in (2, 200):  # copied, and taken over
+        x = opsmith.randn(n, n)
+        out, count = mine.rolled(x, scale=2.0)
+        assert opsmith.equal(out, 2 * x.roll(1, 0)) and count.item() == n * n
+        assert count.dtype is opsmith.int32 and not count.requires_grad
+        out, _ = mine.rolled(x.t(), x, [0, 1], how="b", scale=1.0)
+        assert opsmith.equal(out, x.t().roll(1, 1) + x)
+    missing = opsmith.ops.define(
+        "- op: absent(Tensor input) -> Tensor\n  reference: absent\n"
+        "  fast: {library: rolling.absent}\n  doc: {short: Not there.}\n"
+        "  unsupported: {backward: no derivative by definition}\n  samples: [{input: [2, 2]}]\n"
+    )
+    with pytest.raises(RuntimeError, match="absent: its library function 'rolling.absent' is not"):
+        missing.absent(x)

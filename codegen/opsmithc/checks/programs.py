@@ -45,7 +45,7 @@ class Programs:
         """Nothing is evaluated yet."""
         self.derived, self.op = derived, derived.op
         self.ops = Exact(())
-        self.ops.ops = dict(ops)
+        self.ops.ops = ops
         self.compared = 0
         self.failed: dict[str, RegistryError] = {}
         self.deferred: set[str] = set()

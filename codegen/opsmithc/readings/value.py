@@ -29,6 +29,7 @@ from ..opdef import (
     Reference,
     Scan,
     View,
+    by_name,
 )  # fmt: skip
 from ..reader import literal
 from . import combine, index, linear, matrices, order, reference, shapes, view
@@ -54,11 +55,8 @@ class Values:
 
     def __init__(self, ops: Iterable[OpDef]) -> None:
         """Know every op by name and alias."""
-        self.ops: dict[str, OpDef] = {}
+        self.ops: Mapping[str, OpDef] = by_name(ops)
         self.rows: dict[str, Node | None] = {}  # of bodies over rows: what names the dims
-        for op in ops:
-            for name in (op.name, *op.alias):
-                self.ops.setdefault(name, op)
 
     def __call__(self, fn: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call an op by name, as bodies do."""
