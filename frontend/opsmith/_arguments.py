@@ -5,7 +5,15 @@ from __future__ import annotations
 import builtins
 import itertools
 
-from ._boundary import SLOW_PATH, STALE_VIEW, SUBCLASS, lib, raise_status, take_status
+from ._boundary import (
+    SLOW_PATH,
+    STALE_VIEW,
+    SUBCLASS,
+    lib,
+    public_name,
+    raise_status,
+    take_status,
+)
 from ._dtypes import SCALAR_TYPE_NAMES, dtype
 from ._encoding import MISSING, as_operand, is_number, number
 from ._handles import Tensor
@@ -269,7 +277,8 @@ def refuse_dtype(name: str, refused: int, *operands: Any, reason: str = "") -> N
         if reason:
             kind, _, text = reason.partition(": ")
             raise getattr(builtins, kind)(text.replace("{type}", SCALAR_TYPE_NAMES[codes[0]]))
-        raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_TYPE_NAMES[codes[0]]}'")
+        shown, found = public_name(name), SCALAR_TYPE_NAMES[codes[0]]
+        raise NotImplementedError(f"\"{shown}\" not implemented for '{found}'")
 
 
 def explain(fn: Any, *args: Any, **kwargs: Any) -> Any:

@@ -6,7 +6,9 @@ Raises ImportError with what to do when the libraries are not there.
 from __future__ import annotations
 
 import importlib
+import re
 import sys
+from functools import cache
 
 from . import _cpu
 
@@ -55,7 +57,34 @@ def error_text() -> str:
 
 def raise_status(status: int) -> NoReturn:
     """Raise the Python exception of a C status."""
-    raise _EXCEPTIONS[status if status < len(_EXCEPTIONS) else 0](error_text())
+    text = error_text()
+    word = re.match(r'"?(\w+)', text)
+    if word:
+        text = text.replace(word[1], public_name(word[1]), 1)
+    raise _EXCEPTIONS[status if status < len(_EXCEPTIONS) else 0](text)
+
+
+def public_name(op: str) -> str:
+    """What errors call an op: of one that others are made of, the function that the user called."""
+    return (_called() or op) if op in _hidden() else op
+
+
+@cache
+def _hidden() -> frozenset[str]:
+    """Ops that others are made of: users never called them."""
+    return frozenset(importlib.import_module("opsmith._generated.index").HIDDEN)
+
+
+def _called() -> str:
+    """The public function that the user called, which the frames tell: the outermost of ours."""
+    found, frame = "", sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("opsmith."):
+        name, module = frame.f_code.co_name, frame.f_globals["__name__"]
+        ours = module.startswith(("opsmith._generated.", "opsmith.nn.", "opsmith._random"))
+        if ours and name not in _hidden() and not name.startswith(("_", "m_", "o_", "b_", "r_")):
+            found = found if name in ("forward", "explain") else name
+        frame = frame.f_back
+    return found
 
 
 def check(ok: Any) -> Any:

@@ -209,6 +209,15 @@ def _size(size: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(s if s.__class__ is int else s.__index__() for s in size)
 
 
+def _given(sizes: tuple[Any, ...], size: Any) -> tuple[int, ...]:
+    """The shape, given as numbers, as one list, or by keyword, as it crosses to C."""
+    if size is not None:
+        if sizes:
+            raise TypeError(f"the size is given twice: {sizes} and size={size!r}")
+        sizes = (size,)
+    return ints(_size(sizes))
+
+
 def as_dtype(d: Any) -> dtype:
     """A dtype, or the one that a Python type stands for.
 
@@ -242,11 +251,11 @@ def place_of(d: Any) -> int:
     return device_code(d)
 
 
-def empty(*size: Any, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,  # noqa: E501
+def empty(*sizes: Any, size: Any = None, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,  # noqa: E501
           requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip  # noqa: E501
     """A tensor of that size with undefined values."""
     return finish(
-        wrap(lib.ops_empty(dtype_of(dtype, out).code, place_of(device), *ints(_size(size)))),
+        wrap(lib.ops_empty(dtype_of(dtype, out).code, place_of(device), *_given(sizes, size))),
         requires_grad,
         out,
     )
@@ -271,17 +280,17 @@ def full(size: Any, fill_value: Any, *, out: Any = None, dtype: dtype | None = N
     return finish(wrap(h), requires_grad, out)
 
 
-def zeros(*size: Any, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,  # noqa: E501
+def zeros(*sizes: Any, size: Any = None, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,  # noqa: E501
           requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """A tensor of zeros."""
-    h = lib.ops_full(dtype_of(dtype, out).code, place_of(device), 0, 0.0, 0, *ints(_size(size)))
+    h = lib.ops_full(dtype_of(dtype, out).code, place_of(device), 0, 0.0, 0, *_given(sizes, size))
     return finish(wrap(h), requires_grad, out)
 
 
-def ones(*size: Any, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,  # noqa: E501
+def ones(*sizes: Any, size: Any = None, out: Any = None, dtype: dtype | None = None, layout: Any = None, device: Any = None,  # noqa: E501
          requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """A tensor of ones."""
-    h = lib.ops_full(dtype_of(dtype, out).code, place_of(device), 0, 0.0, 1, *ints(_size(size)))
+    h = lib.ops_full(dtype_of(dtype, out).code, place_of(device), 0, 0.0, 1, *_given(sizes, size))
     return finish(wrap(h), requires_grad, out)
 
 

@@ -163,6 +163,11 @@ def frombuffer(
     """A 1-d tensor over an object with the buffer protocol."""
     view = memoryview(buffer)
     n = (view.nbytes - offset) // dtype.itemsize if count < 0 else count
+    if count < 0 and (view.nbytes - offset) % dtype.itemsize:
+        raise ValueError(
+            f"buffer length ({view.nbytes - offset} bytes) after offset ({offset} bytes) must be a "
+            f"multiple of element size ({dtype.itemsize})"
+        )
     if n < 0 or offset + n * dtype.itemsize > view.nbytes:
         raise ValueError(
             f"requested buffer length ({n} * {dtype.itemsize} bytes) after offset ({offset} bytes) must not be greater than actual buffer length ({view.nbytes} bytes)"  # noqa: E501

@@ -15,6 +15,7 @@ from ._core import Tensor
 from ._create import _size, dtype_of, empty, finish, tensor
 from ._dtypes import CPU, bool_, float64, int64, uint8
 from ._foreign import frombuffer
+from ._numeric import iinfo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -149,20 +150,22 @@ def _normal(t: Tensor, generator: Generator | None) -> Tensor:
 
 
 def rand(
-    *size: Any, generator: Generator | None = None, out: Any = None, dtype: dtype | None = None,
+    *sizes: Any, size: Any = None, generator: Generator | None = None, out: Any = None,
+    dtype: dtype | None = None,
     layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Uniform numbers in [0, 1)."""
-    like = empty(*size, dtype=dtype_of(dtype, out), device=device)
+    like = empty(*sizes, size=size, dtype=dtype_of(dtype, out), device=device)
     return finish(_uniform(like, generator), requires_grad, out)
 
 
 def randn(
-    *size: Any, generator: Generator | None = None, out: Any = None, dtype: dtype | None = None,
+    *sizes: Any, size: Any = None, generator: Generator | None = None, out: Any = None,
+    dtype: dtype | None = None,
     layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Standard normal numbers."""
-    like = empty(*size, dtype=dtype_of(dtype, out), device=device)
+    like = empty(*sizes, size=size, dtype=dtype_of(dtype, out), device=device)
     return finish(_normal(like, generator), requires_grad, out)
 
 
@@ -195,9 +198,14 @@ def randint(
         raise RuntimeError(
             f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
         )
+    target = int64 if dtype is None and out is None else dtype_of(dtype, out)
+    if not target.is_floating_point and target is not bool_:
+        bounds = iinfo(target)
+        for word, v in (("from", low), ("to - 1", high - 1)):
+            if not bounds.min <= v <= bounds.max:
+                raise RuntimeError(f"{word} is out of bounds for {target}: {v}")
     draws = _uniform(empty(size, dtype=float64, device=device), generator)
     values = f.floor(draws * float(high - low)).to(int64) + low
-    target = int64 if dtype is None and out is None else dtype_of(dtype, out)
     return finish(values.to(target), requires_grad, out)
 
 
@@ -235,6 +243,8 @@ def normal(
     dtype: dtype | None = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Normal numbers of the given mean and standard deviation (numbers, or tensors element by element)."""  # noqa: E501
+    if not (std >= 0).all() if isinstance(std, Tensor) else not std >= 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     if size is not None:
         shape = _size((size,))
     else:
@@ -251,7 +261,13 @@ def bernoulli(
     input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Any = None
 ) -> Tensor:
     """1 with the probability that ``input`` (or p) says, else 0."""
-    drawn = (_uniform(input, generator) < (input if p is None else p)).to(input.dtype)
+    chance = input if p is None else p
+    inside = (chance >= 0) & (chance <= 1) if isinstance(chance, Tensor) else 0 <= chance <= 1
+    if isinstance(inside, Tensor) and not inside.is_meta:
+        inside = inside.all()
+    if not (isinstance(inside, Tensor) and inside.is_meta) and not inside:
+        raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
+    drawn = (_uniform(input, generator) < chance).to(input.dtype)
     return finish(drawn, False, out)
 
 

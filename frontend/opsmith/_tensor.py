@@ -259,19 +259,30 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Any:
         )
     if id(self) in memo:
         return memo[id(self)]
-    t = self.detach().clone()
+    t = _own_memory(self, memo)
     if self.__class__ is not Tensor:
         t = _make_subclass(self.__class__, t)
     t.requires_grad_(self.requires_grad)
-    if self.grad is not None:
-        t.grad = self.grad.clone()
     import copy
 
+    if self.grad is not None:
+        t.grad = copy.deepcopy(self.grad, memo)
     t.__dict__.update(
         copy.deepcopy({k: v for k, v in self.__dict__.items() if k != "_kept_grad"}, memo)
     )
     memo[id(self)] = t
     return t
+
+
+def _own_memory(t: Tensor, memo: dict[Any, Any]) -> Tensor:
+    """The elements in the same place of a copy of the storage, of which there is one in a memo."""
+    if t.is_meta or not t.is_cpu or t.numel() == 0:
+        return t.detach().clone()
+    storage = t.untyped_storage()
+    key = ("opsmith.storage", storage.data_ptr())
+    if key not in memo:
+        memo[key] = storage.clone()
+    return t.detach().new_empty(0).set_(memo[key], t.storage_offset(), t.shape, t.stride())
 
 
 @_method

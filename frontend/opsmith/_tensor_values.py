@@ -102,10 +102,25 @@ class _Memory:
         }
 
 
+Tensor.__array_priority__ = 1000  # type: ignore[attr-defined]  # NumPy's operators ask ours first
+
+
 @_method
 def __array__(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:
     a = self.detach().numpy() if self._node is None else self.numpy()
     return a if dtype is None else a.astype(dtype, copy=False)
+
+
+@_method
+def __array_wrap__(
+    self: Tensor, array: Any, context: Any = None, return_scalar: bool = False
+) -> Any:
+    """What NumPy's functions of tensors return: a tensor over the same memory."""
+    import numpy as np
+
+    from ._foreign import from_numpy
+
+    return from_numpy(np.asarray(array))
 
 
 @_method

@@ -15,7 +15,6 @@
 enum {
     BLOCK = 512,            /* elements converted at a time: a few operands stay in L1 */
     SHORT_ROW = 48,         /* rows shorter than this are gathered across rows */
-    GIL_LIMIT = 32768,      /* elements above which the interpreter lock is released */
     GRAIN_NS = 8000,        /* least work worth handing to another thread */
 };
 
@@ -370,11 +369,9 @@ static int run(const ops_plan *plan, ops_pointwise_kernel kernel, const ops_scal
         run_range(0, n, &j);
     } else {
         int64_t grain = (int64_t)(GRAIN_NS / cost) / BLOCK * BLOCK;
-        void *lock = n > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
+        void *lock = ops_gil_leave(n);
         ops_parallel_for(n, grain < BLOCK ? BLOCK : grain, run_range, &j);
-        if (lock != NULL) {
-            ops_gil_acquire(lock);
-        }
+        ops_gil_enter(lock);
     }
     if (OPS_UNLIKELY(j.refused_text != NULL)) {
         ops_fail((enum ops_status)j.refused_status, "%s", j.refused_text);
@@ -921,11 +918,9 @@ int ops_tensor_copy(ops_tensor *to, const ops_tensor *from)
     if (OPS_UNLIKELY(backend != NULL)) {
         return backend->copy(&plan);
     }
-    void *lock = plan.numel > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
+    void *lock = ops_gil_leave(plan.numel);
     ops_parallel_for(plan.numel, 32768, copy_range, &plan);
-    if (lock != NULL) {
-        ops_gil_acquire(lock);
-    }
+    ops_gil_enter(lock);
     return 1;
 }
 

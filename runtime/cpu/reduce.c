@@ -13,7 +13,6 @@
 
 enum {
     PACKED = 4096,          /* elements converted at a time: they stay in L1 */
-    GIL_LIMIT = 32768,      /* elements above which the interpreter lock is released */
     TASK_ELEMENTS = 65536,  /* a task: long against its merge, short enough to balance threads */
     ENOUGH_TASKS = 64,      /* beyond these the folded space is not cut */
     SERIAL_NS = 16000,      /* work that is not worth a second thread */
@@ -207,14 +206,12 @@ static int run(job *j, int64_t numel)
             return 0;
         }
     }
-    void *lock = numel > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
+    void *lock = ops_gil_leave(numel);
     ops_parallel_blocks(tasks, run_tasks, j);
     if (j->parts > 1) {
         ops_parallel_blocks(j->blocks, merge_blocks, j);
     }
-    if (lock != NULL) {
-        ops_gil_acquire(lock);
-    }
+    ops_gil_enter(lock);
     free(j->partial);
     return 1;
 }

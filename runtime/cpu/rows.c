@@ -9,7 +9,6 @@
 #include "opsmith/parallel.h"
 
 enum {
-    GIL_LIMIT = 32768,    /* elements above which the interpreter lock is released */
     GRAIN_NS = 8000,      /* least work worth handing to another thread */
     TILE = 8192,          /* elements packed at a time, unless one row has more */
     TILE_ROWS = 16,       /* rows packed together: a cache line of a strided operand */
@@ -384,7 +383,7 @@ static int run(job *j)
         }
         memset(j->partial, 0, size);
     }
-    void *lock = numel > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
+    void *lock = ops_gil_leave(numel);
     if (j->sums) {
         ops_parallel_blocks(j->parts, run_parts, j);
         finish_sums(j);
@@ -394,9 +393,7 @@ static int run(job *j)
         const double row = (double)at_least(j->n, 1) * j->op->cost;
         ops_parallel_for(j->rows, at_least(1, (int64_t)(GRAIN_NS / row)), run_range, j);
     }
-    if (lock != NULL) {
-        ops_gil_acquire(lock);
-    }
+    ops_gil_enter(lock);
     free(j->partial);
     if (j->failed == 1) {
         ops_fail((enum ops_status)j->op->check_error, "%s", j->op->check);

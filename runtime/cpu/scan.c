@@ -12,7 +12,6 @@
 enum {
     PACKED = 2048,         /* elements converted at a time: they stay in L1 */
     WIDTH = 256,           /* most lines of a block: wide states and a step of each stay in L1 */
-    GIL_LIMIT = 32768,     /* elements above which the interpreter lock is released */
     TASK_ELEMENTS = 32768, /* a task: long against its start, short enough to balance threads */
     SERIAL_NS = 16000,     /* work that is not worth a second thread */
 };
@@ -139,11 +138,9 @@ static void run(job *j, int64_t numel)
         run_blocks(0, j->blocks, j);
         return;
     }
-    void *lock = numel > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
+    void *lock = ops_gil_leave(numel);
     ops_parallel_blocks(j->blocks, run_blocks, j);
-    if (lock != NULL) {
-        ops_gil_acquire(lock);
-    }
+    ops_gil_enter(lock);
 }
 
 /* The input's dims as lines and kept axes. */

@@ -207,11 +207,20 @@ ops_tensor *ops_tensor_like(const ops_tensor *t, int dtype, int device)
     }
     uint8_t order[OPS_MAX_NDIM];
     for (int d = 0; d < t->ndim; ++d) {
-        int at = d;
-        for (; at > 0 && t->stride[order[at - 1]] < t->stride[d]; --at) {
-            order[at] = order[at - 1];
+        order[d] = (uint8_t)d;
+        for (int at = d, before = d - 1; before >= 0; --before) {
+            int64_t outer = t->stride[order[before]], inner = t->stride[order[at]];
+            if (outer == 0 || inner == 0) {
+                continue; /* an expanded dim stays where it is */
+            }
+            if (outer >= inner) {
+                break;
+            }
+            uint8_t swapped = order[before];
+            order[before] = order[at];
+            order[at] = swapped;
+            at = before;
         }
-        order[at] = (uint8_t)d;
     }
     return ops_tensor_new_ordered(dtype, device, t->ndim, t->shape, order);
 }

@@ -6,7 +6,6 @@
 
 enum {
     ROW_GRAIN = 32768, /* elements worth handing to another thread */
-    GIL_LIMIT = 32768, /* elements above which the interpreter lock is released */
 };
 
 #define ADD_ROW(name, type)                                                                       \
@@ -126,15 +125,13 @@ int ops_tensor_accumulate(ops_tensor *to, ops_tensor *from)
     ops_plan_collapse(&plan, order);
     a.plan = &plan;
     int64_t row = plan.numel / plan.shape[0];
-    void *lock = plan.numel > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
+    void *lock = ops_gil_leave(plan.numel);
     if (outer_is_apart(&plan)) {
         ops_parallel_for(plan.shape[0], ROW_GRAIN / row + 1, add_range, &a);
     } else {
         add_range(0, plan.shape[0], &a);
     }
-    if (lock != NULL) {
-        ops_gil_acquire(lock);
-    }
+    ops_gil_enter(lock);
     ops_tensor_drop(values);
     return 1;
 }

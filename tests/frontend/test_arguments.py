@@ -1,6 +1,7 @@
 """What is wrong with an argument: errors of the right type, which name it and no private name."""
 
 import importlib
+import re
 
 import pytest
 
@@ -208,3 +209,24 @@ def test_names_the_element_that_is_no_int(sizes):
         TWO.reshape(*sizes)
     with pytest.raises(TypeError, match=message):
         TWO.reshape(list(sizes))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: F.layer_norm(x, (2,)),
+        lambda x: F.dropout(x),
+        lambda x: F.gelu(x),
+        lambda x: F.smooth_l1_loss(x, x),
+        lambda x: F.batch_norm(x, None, None, training=True),
+        lambda x: opsmith.rand_like(x),
+        lambda x: opsmith.nn.LayerNorm(2)(opsmith.ones(2, 3)),
+    ],
+)
+def test_errors_name_what_was_called(call):
+    """Not one of the ops that it is made of."""
+    from opsmith._generated import index
+
+    with pytest.raises((NotImplementedError, RuntimeError)) as caught:
+        call(TWO.long())
+    assert not any(re.search(rf"\b{name}\b", str(caught.value)) for name in index.HIDDEN)

@@ -1,5 +1,6 @@
 """Making tensors: numbers that do not fit, data that is none, sizes that no memory holds."""
 
+import copy
 import math
 
 import numpy as np
@@ -241,3 +242,61 @@ def test_a_default_device_belongs_to_its_thread():
         thread.start()
         thread.join()
     assert found == ["cpu"]
+
+
+@pytest.mark.parametrize("name", ["zeros", "ones", "empty", "rand", "randn"])
+def test_size_by_keyword(name):
+    make = getattr(opsmith, name)
+    assert make(size=(2, 3)).shape == make(2, 3).shape == make((2, 3)).shape
+    with pytest.raises(TypeError, match="given twice"):
+        make(2, size=(2, 3))
+
+
+def test_numpy_on_the_left_of_a_tensor():
+    x = opsmith.ones(2, requires_grad=True)
+    for y in (np.float64(2) * x, np.int64(2) + x, np.float32(2) - x):
+        assert isinstance(y, opsmith.Tensor) and y.requires_grad and y.dtype is opsmith.float32
+    for y in (opsmith.ones(2) + np.ones(2), np.add(np.ones(2), opsmith.ones(2))):
+        assert isinstance(y, opsmith.Tensor) and y.dtype is opsmith.float64
+    assert isinstance(np.sin(opsmith.ones(2)), opsmith.Tensor)
+
+
+def test_copies_of_expanded_tensors_keep_the_order_of_dimensions():
+    x = opsmith.arange(4.0).expand(3, 4)
+    assert x.clone().is_contiguous() and opsmith.zeros_like(x).is_contiguous()
+    assert opsmith.ones(2, 3, 4).permute(2, 0, 1).clone().stride() == (1, 12, 4)
+    assert opsmith.ones(2, 1, 4).expand(2, 3, 4).transpose(0, 2).clone().shape == (4, 3, 2)
+
+
+def test_deep_copies_share_memory_as_the_originals_do():
+    a = opsmith.arange(6.0).reshape(2, 3)
+    first, part, turned = copy.deepcopy([a, a[1:], a.t()])
+    first[1, 0] = 77
+    assert part[0, 0] == turned[0, 1] == 77 and a[1, 0] == 3 and turned.stride() == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: opsmith.randint(0, 300, (2,), dtype=opsmith.uint8), RuntimeError, "to - 1 is out"),
+        (lambda: opsmith.normal(0.0, -1.0, (2,)), RuntimeError, r"expects std >= 0.0.*-1.0"),
+        (lambda: opsmith.normal(opsmith.zeros(2), -opsmith.ones(2)), RuntimeError, "std >= 0.0"),
+        (lambda: opsmith.bernoulli(opsmith.tensor([1.5])), RuntimeError, "p_in >= 0"),
+        (lambda: opsmith.frombuffer(b"abc", dtype=opsmith.int32), ValueError, "3 bytes.*multiple"),
+        (lambda: opsmith.outer(opsmith.ones(2, 2), opsmith.ones(2)), RuntimeError, "got 2-D"),
+        (
+            lambda: opsmith.nn.functional.batch_norm(opsmith.ones(2, 3), None, None),
+            RuntimeError,
+            "running_mean must be defined in evaluation mode",
+        ),
+    ],
+)
+def test_values_out_of_range_are_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_a_bound_that_is_no_number_gives_no_number():
+    x, nan = opsmith.tensor([1.0, 2.0]), float("nan")
+    for y in (x.clamp(min=nan), x.clamp(max=nan), x.clamp(0, nan), x.clamp(nan, 5)):
+        assert bool(y.isnan().all())

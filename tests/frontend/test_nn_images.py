@@ -180,3 +180,11 @@ def test_activations_in_place():
         want = getattr(F, name.removesuffix("_"))(x.clone())
         assert getattr(F, name)(x) is x
         assert np.array_equal(x.numpy(), want.numpy())
+
+
+def test_images_of_bytes_are_rounded():
+    x = opsmith.arange(0, 160, 10).view(1, 1, 4, 4).to(opsmith.uint8)
+    got = F.interpolate(x, size=7, mode="bilinear")
+    assert got.dtype is opsmith.uint8 and got[0, 0, 1].tolist() == [14, 18, 24, 29, 35, 41, 44]
+    with pytest.raises(NotImplementedError, match="bilinear not implemented for .*int32"):
+        F.interpolate(x.to(opsmith.int32), size=7, mode="bilinear")

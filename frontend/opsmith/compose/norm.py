@@ -92,7 +92,10 @@ def batch_norm(
     shape = (-1, *(1,) * (input.ndim - 2))
     w = None if weight is None else f.reshape(weight, shape)
     b = None if bias is None else f.reshape(bias, shape)
-    if training or running_mean is None or running_var is None:
+    if not training and (running_mean is None or running_var is None):
+        missing = "running_mean" if running_mean is None else "running_var"
+        raise RuntimeError(f"batch_norm(): {missing} must be defined in evaluation mode")
+    if running_mean is None or running_var is None or training:
         dims = (0, *range(2, input.ndim))
         out, mean, var = f.batch_norm_rows(input, w, b, dims, eps)
         if training and running_mean is not None:

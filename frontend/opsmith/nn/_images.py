@@ -186,7 +186,19 @@ def interpolate(
             _pools.adaptive_avg_pool1d, _pools.adaptive_avg_pool2d, _pools.adaptive_avg_pool3d
         )  # fmt: skip
         return pools[input.ndim - 3](input, sizes)
+    if mode in _DIMS and not input.is_floating_point():
+        return _resize_bytes(input, sizes, scales, mode, bool(align_corners), antialias)
     return _resize(input, sizes, scales, mode, bool(align_corners), antialias)
+
+
+def _resize_bytes(
+    input: Tensor, sizes: Any, scales: Any, mode: str, align_corners: bool, antialias: bool
+) -> Tensor:
+    """Images of bytes: means are rounded. Integers of other widths are no images."""
+    if input.dtype is not opsmith.uint8 or mode != "bilinear":
+        raise NotImplementedError(f'"interpolate" in mode {mode} not implemented for {input.dtype}')
+    exact = _resize(input.float(), sizes, scales, mode, align_corners, antialias)
+    return (exact + 0.5).floor().to(opsmith.uint8)
 
 
 def upsample(

@@ -3,8 +3,6 @@
 
 #include "opsmith/entry.h"
 
-enum { GIL_LIMIT = 32768 };
-
 ops_tensor *opsk_cat(const double *tensors, int64_t n_tensors, int64_t dim);
 ops_tensor *opsk_stack(const double *tensors, int64_t n_tensors, int64_t dim);
 
@@ -121,11 +119,9 @@ static int put(ops_tensor *out, char *to, const int64_t *stride, ops_tensor *t, 
                int64_t pitch)
 {
     if ((t->flags & OPS_CONTIGUOUS) && t->dtype == out->dtype && out->device == OPS_CPU) {
-        void *lock = t->numel > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
+        void *lock = ops_gil_leave(t->numel);
         copy_rows(to, pitch, t->data, rows, t->numel / rows * ops_itemsize(t));
-        if (lock) {
-            ops_gil_acquire(lock);
-        }
+        ops_gil_enter(lock);
         return 1;
     }
     ops_tensor *part = ops_tensor_share(out, t->ndim);

@@ -2,8 +2,6 @@
 #include "opsmith/entry.h"
 #include "opsmith/order.h"
 
-enum { GIL_LIMIT = 32768 };
-
 ops_tensor *opsk_groups(ops_tensor *input, int consecutive);
 
 typedef struct job {
@@ -91,7 +89,7 @@ ops_tensor *opsk_groups(ops_tensor *input, int consecutive)
     }
     j.order = rows;
     j.spare = rows + n;
-    void *lock = all > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
+    void *lock = ops_gil_leave(all);
     ops_entries(dense->dtype, all, dense->data, ops_itemsize(dense), 0, j.entries);
     for (int64_t k = 0; k < n; ++k) {
         rows[k] = k;
@@ -106,9 +104,7 @@ ops_tensor *opsk_groups(ops_tensor *input, int consecutive)
         sort_rows(&j);
     }
     int64_t groups = count_groups(&j, (int64_t *)inverse->data);
-    if (lock) {
-        ops_gil_acquire(lock);
-    }
+    ops_gil_enter(lock);
     first = ops_tensor_new(OPS_I64, input->device, 1, &groups);
     counts = first ? ops_tensor_new(OPS_I64, input->device, 1, &groups) : NULL;
     if (counts == NULL) {

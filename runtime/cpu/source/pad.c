@@ -4,7 +4,6 @@
 #include "opsmith/parallel.h"
 
 enum {
-    GIL_LIMIT = 32768,
     GRAIN = 65536, /* bytes worth handing to another thread */
 };
 
@@ -158,11 +157,9 @@ static ops_tensor *padded(ops_tensor *input, int64_t n_pad, const int64_t *pad, 
     } else {
         ops_convert(out->dtype, OPS_I64, 1, &value.i, 0, j.element);
     }
-    void *lock = out->numel > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
+    void *lock = ops_gil_leave(out->numel);
     ops_parallel_for(runs, GRAIN / (j.left + j.middle + j.right + 1) + 1, run, &j);
-    if (lock) {
-        ops_gil_acquire(lock);
-    }
+    ops_gil_enter(lock);
     ops_tensor_drop(dense);
     return out;
 }

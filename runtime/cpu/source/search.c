@@ -2,7 +2,7 @@
 #include "opsmith/entry.h"
 #include "opsmith/parallel.h"
 
-enum { GIL_LIMIT = 32768, GRAIN = 1024 };
+enum { GRAIN = 1024 };
 
 ops_tensor *opsk_search(ops_tensor *lines, ops_tensor *input, int right);
 
@@ -81,11 +81,9 @@ ops_tensor *opsk_search(ops_tensor *lines, ops_tensor *input, int right)
     job j = {.lines = a, .input = b, .out = (int64_t *)out->data, .right = right, .floats = floats,
              .n = a->shape[a->ndim - 1], .m = b->ndim ? b->shape[b->ndim - 1] : 1,
              .shared = a->ndim == 1};
-    void *lock = b->numel > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
+    void *lock = ops_gil_leave(b->numel);
     ops_parallel_for(b->numel, GRAIN, bisect, &j);
-    if (lock) {
-        ops_gil_acquire(lock);
-    }
+    ops_gil_enter(lock);
     ops_tensor_drop(a);
     ops_tensor_drop(b);
     return out;

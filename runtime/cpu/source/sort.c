@@ -7,7 +7,7 @@
 #include "opsmith/order.h"
 #include "opsmith/parallel.h"
 
-enum { GIL_LIMIT = 32768, GRAIN = 4096 };
+enum { GRAIN = 4096 };
 
 ops_tensor *opsk_sort(ops_tensor *input, int64_t dim, int descending, int stable);
 ops_tensor *opsk_topk(ops_tensor *input, int64_t k, int64_t dim, int largest, int sorted);
@@ -123,11 +123,9 @@ static ops_tensor *run(job *j, ops_tensor *input, int64_t dim, int64_t kept, int
     if (!ops_devices[input->device]->has_memory || j->lines * j->kept == 0) {
         return j->values;
     }
-    void *lock = j->lines * j->n > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
+    void *lock = ops_gil_leave(j->lines * j->n);
     ops_parallel_for(j->lines, GRAIN / j->n + 1, run_lines, j);
-    if (lock) {
-        ops_gil_acquire(lock);
-    }
+    ops_gil_enter(lock);
     if (j->failed) {
         ops_tensor_drop(j->values);
         ops_tensor_drop(j->indices);

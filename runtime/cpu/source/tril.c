@@ -2,7 +2,7 @@
 #include "opsmith/entry.h"
 #include "opsmith/parallel.h"
 
-enum { GIL_LIMIT = 32768, GRAIN = 16384 };
+enum { GRAIN = 16384 };
 
 ops_tensor *opsk_tril(ops_tensor *input, int64_t diagonal);
 ops_tensor *opsk_triu(ops_tensor *input, int64_t diagonal);
@@ -55,11 +55,9 @@ static ops_tensor *triangle(const char *name, ops_tensor *input, int64_t diagona
     /* Beyond the corners nothing changes; the clamp keeps row + diagonal from overflowing. */
     diagonal = diagonal < -rows ? -rows : diagonal > columns ? columns : diagonal;
     job j = {dense->data, out->data, rows, columns, ops_itemsize(input), diagonal, lower};
-    void *lock = input->numel > GIL_LIMIT && ops_gil_release ? ops_gil_release() : NULL;
+    void *lock = ops_gil_leave(input->numel);
     ops_parallel_for(input->numel / columns, GRAIN / columns + 1, triangle_rows, &j);
-    if (lock) {
-        ops_gil_acquire(lock);
-    }
+    ops_gil_enter(lock);
     ops_tensor_drop(dense);
     return out;
 }

@@ -119,6 +119,20 @@ OPS_EXPORT extern uint8_t ops_default_dtype;
 OPS_EXPORT extern void *(*ops_gil_release)(void);
 OPS_EXPORT extern void (*ops_gil_acquire)(void *state);
 
+/* Let other Python threads run during work on so many elements; what ops_gil_enter takes back. Little
+ * work keeps the lock: giving it up costs more than it takes. */
+static inline void *ops_gil_leave(double elements)
+{
+    return elements > 32768 && ops_gil_release != NULL ? ops_gil_release() : NULL;
+}
+
+static inline void ops_gil_enter(void *state)
+{
+    if (state != NULL) {
+        ops_gil_acquire(state);
+    }
+}
+
 /* Tensors. Functions that return a tensor return null with an error set on failure. */
 OPS_EXPORT ops_tensor *ops_tensor_new(int dtype, int device, int ndim, const int64_t *shape);
 /* Dense with the stride order of `order` (slowest dim first). */
