@@ -21,10 +21,12 @@ _LAZY = (
     "graph",
     "hooks",
     "profiler",
+    "variable",
 )
 _LATE = {
     "Function": "function", "FunctionCtx": "function", "detect_anomaly": "anomaly", "set_detect_anomaly": "anomaly",  # noqa: E501
     "is_anomaly_enabled": "anomaly", "gradcheck": "gradcheck", "gradgradcheck": "gradcheck",
+    "Variable": "variable", "set_multithreading_enabled": "grad_mode",
 }  # fmt: skip
 
 
@@ -38,7 +40,9 @@ def __getattr__(name: str) -> Any:
         try:
             return importlib.import_module(f"{__name__}.{name}")
         except ModuleNotFoundError as e:
-            raise AttributeError(f"module '{__name__}' has no attribute '{name}'") from e
+            from opsmith._names import missing
+
+            raise missing(__name__, name) from e
     from opsmith._names import missing
 
     raise missing(__name__, name)
@@ -47,4 +51,5 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "Function", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck",
     "inference_mode", "is_grad_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+    "Variable", "set_multithreading_enabled",
 ]  # fmt: skip

@@ -126,6 +126,19 @@ class set_grad_enabled(_Mode):
         return set_grad_enabled(bool(self.mode))
 
 
+class set_multithreading_enabled:
+    """Kept for programs that set it: a backward pass runs in the thread that asks for it."""
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = bool(mode)
+
+    def __enter__(self) -> None:
+        """Nothing to switch."""
+
+    def __exit__(self, *_: Any) -> None:
+        """Nothing to switch back."""
+
+
 def set_grad_mode(on: bool) -> None:
     """Switch recording at once, without a block: for loops that cannot afford one."""
     lib.ops_set_grad_enabled(1 if on else 0)

@@ -149,7 +149,22 @@ def edges_of(node: Any) -> list[Any]:
     return node[2 : 2 + count] if count >= 0 else node[2 : len(node) + 1 + count]
 
 
-def get_gradient_edge(tensor: Any) -> Any:
+class GradientEdge(tuple):  # type: ignore[type-arg]
+    """A node and which of its outputs."""
+
+    __slots__ = ()
+
+    def __new__(cls, node: Node, output_nr: int) -> GradientEdge:
+        return tuple.__new__(cls, (node, output_nr))
+
+    node = property(lambda self: self[0])
+    output_nr = property(lambda self: self[1])
+
+    def __repr__(self) -> str:
+        return f"GradientEdge(node={self.node!r}, output_nr={self.output_nr})"
+
+
+def get_gradient_edge(tensor: Any) -> GradientEdge:
     """The edge of a tensor that requires grad: (node, output number)."""
     e = tensor._node
     if e is None:
@@ -157,13 +172,28 @@ def get_gradient_edge(tensor: Any) -> Any:
             "It is not possible to get the gradient edge for a Tensor that does not require "
             "gradients"
         )
-    return Node.of(e), e[1] if e.__class__ is tuple else 0
+    node = Node.of(e)
+    assert node is not None
+    return GradientEdge(node, e[1] if e.__class__ is tuple else 0)
+
+
+def increment_version(tensor: Any) -> None:
+    """Count a write that the library did not see, of a tensor or of several."""
+    from .._boundary import lib
+    from .._core import seq
+
+    for t in tensor if isinstance(tensor, (list, tuple)) else (tensor,):
+        lib.ops_bump_version(t._h, -float(seq()))
 
 
 def __getattr__(name: str) -> object:
+    if name in ("disable_saved_tensors_hooks", "save_on_cpu", "saved_tensors_hooks"):
+        from . import saved
+
+        return getattr(saved, name)
     from opsmith._names import missing
 
     raise missing(__name__, name)
 
 
-__all__ = ["AccumulateGrad", "Node", "get_gradient_edge"]
+__all__ = ["AccumulateGrad", "GradientEdge", "Node", "get_gradient_edge", "increment_version"]

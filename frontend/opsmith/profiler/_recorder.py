@@ -12,12 +12,11 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._boundary import ALWAYS, ENTERED, lib
+from .._boundary import lib
 from .._core import Tensor
-from .._modes import count
+from .._watch import Watch
 from ..autograd import engine
 from ..autograd.graph import class_name
-from ..overrides import TorchFunctionMode, _modes
 
 
 @dataclass
@@ -45,7 +44,7 @@ class Recorder:
         self.events: list[Event] = []  # in the order in which they began
         self.shapes, self.memory, self.stacks = record_shapes, profile_memory, with_stack
         self._open: list[Event] = []
-        self._mode = _Watch(self)
+        self._mode = _Operations(self)
         self._thread = threading.get_ident()
         self.begun = self.ended = 0
 
@@ -107,47 +106,18 @@ def current() -> Recorder | None:
     return next((r for r in reversed(_recorders) if r.mine()), None)
 
 
-class _Watch(TorchFunctionMode):
-    """The mode by which a recorder sees operations.
-
-    It stays on while an operation runs, so that it sees those inside. An operation then comes back
-    here: at once from C, which diverts every call; a composition is told to go on by a flag.
-    """
+class _Operations(Watch):
+    """The mode by which a recorder sees operations."""
 
     def __init__(self, recorder: Recorder) -> None:
-        self._recorder, self._entered = recorder, None
+        super().__init__()
+        self._recorder = recorder
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        flags = lib.ops_diverted_flags() & ~ENTERED
-        lib.ops_divert(flags)
-        kwargs = kwargs or {}
-        if self._entered is func:
-            self._entered = None
-            return func(*args, **kwargs)
-        recorder, before = self._recorder, self._entered
-        event = recorder.begin(_name(func), "op", (*args, *kwargs.values()))
-        self._entered = func
-        _modes.stack.append(self)
-        lib.ops_divert(flags | ALWAYS | ENTERED)
-        try:
-            return func(*args, **kwargs)
-        finally:
-            _modes.stack.pop()
-            lib.ops_divert(flags)
-            self._entered = before
-            recorder.end(event)
+    def before(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Event:
+        return self._recorder.begin(_name(func), "op", (*args, *kwargs.values()))
 
-    def __enter__(self) -> Any:
-        count(1)
-        _modes.stack.insert(0, self)  # outermost: other modes see calls as they were written
-        lib.ops_divert(lib.ops_diverted_flags() | ALWAYS)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        count(-1)
-        _modes.stack.remove(self)
-        if not _modes.stack:
-            lib.ops_divert(lib.ops_diverted_flags() & ~ALWAYS)
+    def after(self, token: Event, result: Any) -> None:
+        self._recorder.end(token)
 
 
 def _name(func: Any) -> str:
