@@ -34,7 +34,7 @@ from .derive.op import Derived, derive
 from .emission import Layout
 from .errors import RegistryError, RegistryErrors
 from .lower import families
-from .opdef import Body, Chain, Compose, OpDef, Out, by_name
+from .opdef import Chain, OpDef, by_name
 from .seen import core
 from .store import Record, Store, alone, compiler, digest
 
@@ -293,4 +293,4 @@ def _core_module(plan: compile.Plan, library: Path, store: Store) -> None:
     )  # fmt: skip
 
 
-__all__ = ["BUNDLED", "Body", "Compose", "Layout", "Out", "Report", "build"]
+__all__ = ["BUNDLED", "Layout", "Report", "build"]

@@ -309,8 +309,3 @@ def _composed(op: OpDef, dtype: DType, ops: Mapping[str, OpDef], seen: frozenset
             if found:
                 return f"calls {called.name}, which does not take it ({found})"
     return ""
-
-
-def opaque(op: OpDef) -> bool:
-    """Is the meaning a function elsewhere, not a formula?"""
-    return isinstance(op.meaning, Compose | Reference)

@@ -42,7 +42,9 @@ _OPERATIONS = dict.fromkeys(_SAME, "") | {
 
 def __getattr__(name: str) -> Any:
     if name not in _OPERATIONS:
-        raise AttributeError(f"module 'opsmith.special' has no attribute '{name}'")
+        from ._names import missing
+
+        raise missing(__name__, name)
     globals()[name] = found = _loading.lookup(_OPERATIONS[name] or name)
     return found
 

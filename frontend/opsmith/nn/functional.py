@@ -69,3 +69,9 @@ for _name in _OPERATIONS:
     if _loading.home(_name) is not None:
         globals()[_name] = _loading.lookup(_name)
 del _name
+
+
+def __getattr__(name: str) -> object:
+    from opsmith._names import missing
+
+    raise missing(__name__, name)
