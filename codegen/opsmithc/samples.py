@@ -16,7 +16,7 @@ import numpy as np
 from .derive.rows import Rows
 from .dtypes import BY_CODE, BY_NAME, DType
 from .formula import Binary, Call, Unary, walk
-from .opdef import Body, Compose, Index, OpDef, Out, Reduce, Reference, Scan
+from .opdef import Body, Index, OpDef, Out, Reduce, Scan
 from .reader import literal
 from .schema import Param
 

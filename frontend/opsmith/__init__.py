@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from math import e, inf, nan, pi
 
 from . import _core, _create, _dtypes
@@ -190,3 +191,7 @@ def is_storage(obj: Any) -> bool:
     from .storage import TypedStorage, UntypedStorage
 
     return isinstance(obj, (TypedStorage, UntypedStorage))
+
+
+if os.environ.get("OPSMITH_TRACE", "0") not in ("", "0"):
+    importlib.import_module("opsmith.profiler._trace").start()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import re
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -254,3 +258,25 @@ def test_older_names():
     with torch.autograd.profiler.profile(enabled=False) as p:
         torch.ones(3).exp()
     assert not p.function_events
+
+
+def test_trace_of_a_whole_program() -> None:
+    program = "import opsmith as t; x = t.ones(2, 3).requires_grad_(); (x @ x.t()).sum().backward()"
+    env = {**os.environ, "OPSMITH_TRACE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True
+    )
+    lines = [re.sub(r"\d+ ns$", "ns", line) for line in done.stderr.splitlines()]
+    lines = [line for line in lines if not line.startswith("requires_grad_")]
+    assert lines[:4] == [
+        "t(float32[2, 3]) ns",
+        "  mm(float32[2, 3], float32[3, 2]) ns",
+        "matmul(float32[2, 3], float32[3, 2]) ns",
+        "sum(float32[2, 2], False) ns",
+    ]
+    assert any(line.startswith("MmBackward0(float32[2, 2])") for line in lines[4:])
+    quiet = subprocess.run(
+        [sys.executable, "-c", program], env={**env, "OPSMITH_TRACE": "0"}, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    assert not quiet.stderr
