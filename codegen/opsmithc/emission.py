@@ -23,7 +23,7 @@ from .pytext.raw import RawOps
 from .pytext.signature import tuple_name
 from .seen import head
 from .store import Part, Record, Store, digest, stamp
-from .stubs import Stub, stub_file, stub_of
+from .stubs import Stub, linalg_stub_file, stub_file, stub_of
 
 # The least size of a cffi module, counted in functions of C and Python. An edit compiles one module
 # anew, which takes longer the larger it is; each costs a fifth of a millisecond when first used.
@@ -209,7 +209,13 @@ def write_index(shards: Sequence[Shard], layout: Layout, store: Store) -> None:
 
 
 def write_stubs(shards: Sequence[Shard], layout: Layout, store: Store) -> None:
-    """The types of the public namespace, for editors."""
+    """The types of the public namespaces, for editors."""
+    linalg = layout.stage / "linalg_stubs.pyi"
+    faces = digest(*(r.face for s in shards for r in s.records))
+    if not store.holds(linalg, faces):
+        context = linalg_stub_file(m.stub for s in shards for m in s.made)
+        emit.write(linalg, emit.render("python/linalg_stubs.pyi.j2", context))
+        store.made(linalg, faces)
     path, frontend = layout.stage / "stubs.pyi", paths.FRONTEND / "opsmith"
     written = [p.read_bytes() for p in sorted(frontend.glob("_*.py"))]
     key = digest(*written, *(r.face for s in shards for r in s.records))

@@ -47,12 +47,21 @@ class StubFile:
 
 
 @dataclass(frozen=True, slots=True)
+class LinalgStubFile:
+    """Context of templates/python/linalg_stubs.pyi.j2."""
+
+    tuples: tuple[str, ...]
+    functions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stub:
     """What the stub says of an op."""
 
     functions: tuple[tuple[str, str], ...] = ()  # name, declaration
     methods: tuple[tuple[str, str], ...] = ()
     tuples: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    linalg: tuple[str, ...] = ()  # declarations that opsmith.linalg has, not the root namespace
 
 
 def stub_of(op: OpDef) -> Stub:
@@ -60,11 +69,22 @@ def stub_of(op: OpDef) -> Stub:
     if not trials.written(op) or op.hidden and "method" not in op.variants:
         return Stub()
     many = len(op.schema.outputs) > 1
-    named = () if "linalg" in op.variants else tuple(functions([op]))  # not in the root namespace
+    elsewhere = "linalg" in op.variants
+    name = op.name.removeprefix("linalg_")
     return Stub(
-        named, tuple(methods([op])),
+        () if elsewhere else tuple(functions([op])), tuple(methods([op])),
         ((tuple_name(op), op.schema.outputs),) if many else (),
+        (_declaration(op, name, parameters(op), op.doc),) if elsewhere else (),
     )  # fmt: skip
+
+
+def linalg_stub_file(stubs: Iterable[Stub]) -> LinalgStubFile:
+    """The operations of ``opsmith.linalg``, as declarations."""
+    found = [stub for stub in stubs if stub.linalg]
+    return LinalgStubFile(
+        tuple(name for stub in found for name, _ in stub.tuples),
+        tuple(line for stub in found for line in stub.linalg),
+    )
 
 
 def stub_file(stubs: Iterable[Stub], frontend: Path) -> StubFile:
@@ -197,4 +217,4 @@ def _declaration(op: OpDef, name: str, params: str, doc: Mapping[str, str], inde
     return f"def {safe(name)}({params}) -> {returns(op)}:{text}"
 
 
-__all__ = ["Stub", "StubFile", "stub_file", "stub_of"]
+__all__ = ["LinalgStubFile", "Stub", "StubFile", "linalg_stub_file", "stub_file", "stub_of"]

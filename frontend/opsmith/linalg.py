@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from ._generated.linalg_stubs import *  # noqa: F403
+
 
 def _result(name: str, out: Any, value: Tensor) -> Tensor:
     return value if out is None else _write_out(out, value, f"linalg_{name}")

@@ -74,8 +74,10 @@ d: torch.dtype = torch.float32
 found: Tensor = x == y
 torch.zeros(2, 3).to(torch.int64)
 reveal_type(torch.exp(x))
+q: Tensor = torch.linalg.qr(torch.ones(2, 2)).Q
 torch.exp("x")  # wrong
 torch.exp(x, y)  # wrong
+torch.linalg.qr(x, modus="r")  # wrong
 """
 
 
@@ -88,6 +90,9 @@ def test_mypy(tmp_path: Path) -> None:
     frontend = paths.FRONTEND / "opsmith"
     file = stubs.stub_file(map(stubs.stub_of, ops()), frontend)
     emit.write(stub, emit.render("python/stubs.pyi.j2", file))
+    linalg = stubs.linalg_stub_file(map(stubs.stub_of, ops()))
+    text = emit.render("python/linalg_stubs.pyi.j2", linalg)
+    emit.write(stub.with_name("linalg_stubs.pyi"), text)
     for path in (*frontend.glob("*.py"), *frontend.glob("*.pyi")):
         (stub.parent.parent / path.name).write_text(path.read_text())
     (stub.parent / "__init__.py").write_text("")
