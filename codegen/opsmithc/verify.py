@@ -22,7 +22,20 @@ from .checks.written import missing
 from .derive.op import Derived
 from .errors import FormulaError, Place, RegistryError
 from .intrinsics import Intrinsic, table
-from .opdef import Accumulate, Body, Formula, OpDef, Out, Reduce, Reference, Scan, by_name
+from .opdef import (
+    Accumulate,
+    Body,
+    Compose,
+    Formula,
+    Index,
+    OpDef,
+    Out,
+    Reduce,
+    Reference,
+    Scan,
+    View,
+    by_name,
+)  # fmt: skip
 from .paths import PACKAGE
 from .seen import core, key
 from .store import compiler
@@ -111,12 +124,11 @@ class _Gate:
 
         op = d.op
         lists = any(p.type.base == "Tensor" and p.type.is_list for p in op.schema.params)
-        if lists or not isinstance(op.meaning, Out | Reduce | Scan | Body | Reference):
-            return Verdict(op.name, digest, 0, tuple(d.gradients))
-        if isinstance(op.meaning, Reference):
-            return self._program(d, digest)
-        if isinstance(op.meaning, Body) and not d.gradients and op.fast is None:
+        whole = isinstance(op.meaning, Reference | Index | View | Compose)
+        if isinstance(op.meaning, Body | Compose) and not d.gradients and op.fast is None:
             return Verdict(op.name, digest, 0, ())  # nothing is claimed
+        if lists or whole:
+            return self._program(d, digest)
         if self.interpreter is None:
             self.interpreter = Interpreter(self.known)
         run: Pointwise | Rows = Pointwise(d, self.interpreter)
@@ -134,17 +146,18 @@ class _Gate:
                 op.place, "found no point of its samples where the meaning is finite, so nothing "
                 "of it was compared; expected samples within the domain ('range' or 'values')",
             )  # fmt: skip
-        if run.deferred and isinstance(op.meaning, Body) and not run.failed:
-            return self._program(d, digest, run.compared)
+        if run.deferred and not run.failed and not isinstance(op.meaning, Out):
+            return self._program(d, digest, run.compared, run.deferred & d.gradients.keys())
         errors = tuple(run.failed.values())
         return Verdict(op.name, digest, run.compared, tuple(sorted(run.deferred)), errors)
 
-
-    def _program(self, d: Derived, digest: str, before: int = 0) -> Verdict:
-        """Check the gradients of an op of whole tensors."""
+    def _program(
+        self, d: Derived, digest: str, before: int = 0, wanted: Iterable[str] | None = None
+    ) -> Verdict:
+        """Check the gradients, or those that are ``wanted``, of an op of whole tensors."""
         from .checks.programs import Programs
 
-        run = Programs(d, self.known)
+        run = Programs(d, self.known, d.gradients if wanted is None else wanted)
         run.run()
         errors = tuple(run.failed.values())
         compared = before + run.compared
@@ -237,6 +250,8 @@ def formulas(op: OpDef) -> list[fm.Node]:
             found += [f for by_class in outputs.values() for f in by_class.values()]
         case Reduce(acc=acc) | Scan(acc=acc):
             accs.append(acc)
+        case Index(target=target, value=value):
+            nodes += [target, value]
         case Body(cases=cases):
             for when, block, _ in cases:
                 found += [when] if when else []

@@ -23,6 +23,20 @@ def product_of_others(input: Array, dim: int | None = None) -> Array:
     return np.stack(others, dim) if others else input
 
 
+def cumprod_back(input: Array, other: Array, dim: int) -> Array:
+    """The cotangent of what cumprod is taken of, given that of its output."""
+    if other.ndim == 0:
+        return input
+    g, x = np.moveaxis(input, dim, 0), np.moveaxis(other, dim, 0)
+    found = np.zeros_like(x)
+    for i in range(len(x)):
+        product = np.prod(x[:i], 0)
+        for k in range(i, len(x)):
+            product = product * x[k] if k > i else product
+            found[i] = found[i] + g[k] * product
+    return np.moveaxis(found, 0, dim)
+
+
 # Sums of products, overloads ---------------------------------------------------------------------
 
 

@@ -48,11 +48,20 @@ _CALLS: Mapping[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
+Functions = Callable[[str], Callable[..., Any]]
+
+
+def function(name: str) -> Callable[..., Any]:
+    """A function of doubles and integers, by its name in formulas."""
+    return _CALLS[name]
+
+
 def run(
-    program: Program, tensors: Mapping[str, Array | None], params: Mapping[str, Any]
-) -> tuple[Array, ...]:
+    program: Program, tensors: Mapping[str, Array | None], params: Mapping[str, Any],
+    functions: Functions = function,
+) -> tuple[Array, ...]:  # fmt: skip
     """Values of the op (and flat positions, where the op has a second output)."""
-    return _Run(program, tensors, params).outputs()
+    return _Run(program, tensors, params, functions).outputs()
 
 
 def slope(
@@ -71,9 +80,10 @@ def slope(
 
 class _Run:
     def __init__(
-        self, program: Program, tensors: Mapping[str, Array | None], params: Mapping[str, Any]
-    ) -> None:
-        self.program, self.arrays = program, dict(tensors)
+        self, program: Program, tensors: Mapping[str, Array | None], params: Mapping[str, Any],
+        functions: Functions,
+    ) -> None:  # fmt: skip
+        self.program, self.arrays, self.functions = program, dict(tensors), functions
         self.env: dict[str, Any] = {k: NONE if v is None else v for k, v in params.items()}
         self.flat: dict[str, Array] = {}
         self.groups: dict[str, tuple[int, ...]] = {}
@@ -227,7 +237,7 @@ class _Run:
             case IfExp(test=c, then=a, other=b) | Call(fn="where", args=(c, a, b)):
                 return v(a) if v(c) else v(b)
             case Call(fn=fn, args=args):
-                return _CALLS[fn](*(v(a) for a in args))
+                return self.functions(fn)(*(v(a) for a in args))
         raise AssertionError(node)
 
     def name(self, name: str, at: Mapping[str, Any]) -> Any:

@@ -8,7 +8,7 @@ the ops they call, and the functions of ``reference.py``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ from . import combine, index, linear, matrices, order, reference, shapes, view
 from .np import evaluate_np
 
 Array = Any
+Evaluate = Callable[..., Any]
 MEANINGS = (reference, shapes, order, combine, matrices, linear)  # functions by registry names
 
 
@@ -47,6 +48,8 @@ class Values:
     """Runs ops by their meaning; derived classes compute with other numbers."""
 
     evaluate = staticmethod(evaluate_np)  # the value of a formula on arrays
+
+    function: index.Functions = staticmethod(index.function)  # of a name, on single numbers
 
     @staticmethod
     def floats(array: Any) -> Array:
@@ -89,13 +92,13 @@ class Values:
             case Out():
                 return self._pointwise(op, env, kind)
             case Reduce(acc=acc):
-                return _reduce(op, acc, env)
+                return _reduce(op, acc, env, self.evaluate)
             case Scan(acc=acc):
-                return _scan(op, acc, env)
+                return _scan(op, acc, env, self.evaluate)
             case View():
                 return [view.run(op, env)]
             case Index():
-                found = _index(op, env)
+                found = self._index(op, env)
                 return [a.astype(np.int64) for a in found] if kind == "int" else found
             case Body():
                 return self._body(op, env)
@@ -145,6 +148,13 @@ class Values:
             value = self.evaluate(node, env, self)
             found.append(np.broadcast_to(value, np.broadcast_shapes(*shapes, np.shape(value))))
         return found
+
+    def _index(self, op: OpDef, env: Mapping[str, Any]) -> Sequence[Array]:
+        from ..derive.index import analyse
+
+        tensors = {p.name: env[p.name] for p in op.schema.tensors}
+        params = {k: v for k, v in env.items() if k not in tensors}
+        return index.run(analyse(op), tensors, params, self.function)
 
     def _body(self, op: OpDef, env: dict[str, Any]) -> Sequence[Array]:
         assert isinstance(op.meaning, Body)
@@ -228,65 +238,60 @@ def _fold_input(op: OpDef, env: Mapping[str, Any]) -> tuple[str, Array]:
     return name, np.asarray(env[name])
 
 
-def _steps(acc: Accumulate, env: Mapping[str, Any], name: str, rows: Array) -> Any:
+def _steps(
+    acc: Accumulate, env: Mapping[str, Any], name: str, rows: Array, evaluate: Evaluate
+) -> Any:
     """States after each row of ``rows``, folded by combine; the first are the identities."""
     shape = rows.shape[1:]
     n = rows.shape[0]
-    states = [np.broadcast_to(evaluate_np(f.node, env), shape) for f in acc.identity]
+    states = [np.broadcast_to(evaluate(f.node, env), shape) for f in acc.identity]
     yield states
     for i in range(n):
         at = {**env, name: rows[i], "i": i, "n": n}
-        right = [np.broadcast_to(evaluate_np(f.node, at), shape) for f in acc.map]
+        right = [np.broadcast_to(evaluate(f.node, at), shape) for f in acc.map]
         both = {**env, "n": n, **{f"a{k}": s for k, s in enumerate(states)},
                 **{f"b{k}": s for k, s in enumerate(right)}}  # fmt: skip
         for let, f in acc.let.items():
-            both[let] = evaluate_np(f.node, both)
-        states = [np.broadcast_to(evaluate_np(f.node, both), shape) for f in acc.combine]
+            both[let] = evaluate(f.node, both)
+        states = [np.broadcast_to(evaluate(f.node, both), shape) for f in acc.combine]
         yield states
 
 
-def _finish(acc: Accumulate, env: Mapping[str, Any], states: Any, n: int) -> list[Array]:
+def _finish(
+    acc: Accumulate, env: Mapping[str, Any], states: Any, n: int, evaluate: Evaluate
+) -> list[Array]:
     at = {**env, "n": n, **{f"a{k}": s for k, s in enumerate(states)}}
-    return [np.broadcast_to(evaluate_np(f.node, at), np.shape(states[0])) for f in acc.finish]
+    return [np.broadcast_to(evaluate(f.node, at), np.shape(states[0])) for f in acc.finish]
 
 
-def _reduce(op: OpDef, acc: Accumulate, env: Mapping[str, Any]) -> list[Array]:
-    name, x = _fold_input(op, env)
-    dim, ndim = env.get("dim"), x.ndim
+def folded(dim: Any, ndim: int) -> list[int]:
+    """The dims that a reduce folds: all where none is given."""
     every = dim is None or (isinstance(dim, list | tuple) and not dim)
-    axes = sorted({d % max(ndim, 1) for d in (range(ndim) if every else _each(dim))})
-    if ndim == 0:
-        axes = []
+    return sorted({d % ndim for d in (range(ndim) if every else _each(dim))}) if ndim else []
+
+
+def _reduce(op: OpDef, acc: Accumulate, env: Mapping[str, Any], evaluate: Evaluate) -> list[Array]:
+    name, x = _fold_input(op, env)
+    axes = folded(env.get("dim"), x.ndim)
     moved = np.moveaxis(x, axes, range(len(axes)))
     n = math.prod(x.shape[d] for d in axes)
     rows = moved.reshape((n, *moved.shape[len(axes) :]))
-    *_, states = _steps(acc, env, name, rows)
-    found = _finish(acc, env, states, n)
+    *_, states = _steps(acc, env, name, rows, evaluate)
+    found = _finish(acc, env, states, n, evaluate)
     if not env.get("keepdim"):
         return found
     return [f.reshape([1 if d in axes else s for d, s in enumerate(x.shape)]) for f in found]
 
 
-def _scan(op: OpDef, acc: Accumulate, env: Mapping[str, Any]) -> list[Array]:
+def _scan(op: OpDef, acc: Accumulate, env: Mapping[str, Any], evaluate: Evaluate) -> list[Array]:
     name, x = _fold_input(op, env)
     wide = x.reshape(1) if x.ndim == 0 else x
     rows = np.moveaxis(wide, int(env["dim"]), 0)
-    steps = list(_steps(acc, env, name, rows))[1:]
-    finished = [_finish(acc, env, s, len(rows)) for s in steps]
+    steps = list(_steps(acc, env, name, rows, evaluate))[1:]
+    finished = [_finish(acc, env, s, len(rows), evaluate) for s in steps]
     found = []
     for k in range(len(acc.finish)):
         parts = [f[k] for f in finished]
         rows_out = np.stack(parts) if parts else np.zeros(rows.shape)
         found.append(np.moveaxis(rows_out, 0, int(env["dim"])).reshape(x.shape))
     return found
-
-
-# Loops -------------------------------------------------------------------------------------------
-
-
-def _index(op: OpDef, env: Mapping[str, Any]) -> Sequence[Array]:
-    from ..derive.index import analyse
-
-    tensors = {p.name: env[p.name] for p in op.schema.tensors}
-    params = {k: v for k, v in env.items() if k not in tensors}
-    return index.run(analyse(op), tensors, params)
