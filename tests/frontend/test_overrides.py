@@ -250,3 +250,24 @@ def test_names() -> None:
     functions = overrides.get_overridable_functions()
     assert opsmith.add in functions[opsmith] and Tensor.float in functions[Tensor]
     assert opsmith.zeros in overrides.get_ignored_functions()
+
+
+def test_modes_see_compositions_as_they_were_called() -> None:
+    seen: list[str] = []
+
+    class Names(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            seen.append(func.__name__)
+            return func(*args, **(kwargs or {}))
+
+    x = opsmith.randn(3, 3)
+    target = opsmith.tensor([0, 1, 2])
+    with Names():
+        opsmith.addmm(x, x, x, beta=2)
+        F.cross_entropy(x, target, label_smoothing=0.1)
+        opsmith.einsum("ij,jk->ik", x, x)
+        F.multi_margin_loss(x, target)
+    assert seen == ["addmm", "cross_entropy", "einsum", "multi_margin_loss"]
+    assert opsmith._functions.blocks == 0
