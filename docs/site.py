@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parent / "build" / "docs"
+OWN = ("search", "genindex", "py-modindex")  # Sphinx's own pages
 
 
 def write(path: Path, text: str) -> bool:
@@ -34,11 +35,20 @@ def write(path: Path, text: str) -> bool:
 
 def gather(source: Path) -> None:
     """Bring the pages and pictures of this folder, and those of the API, to the ops'."""
+    made = set()
+
+    def put(path: Path, text: str) -> bool:
+        made.add(path)
+        return write(path, text)
+
     for path in sorted(HERE.rglob("*")):
         if path.suffix in (".md", ".svg", ".css"):
-            write(source / path.relative_to(HERE), path.read_text(encoding="utf-8"))
-    write(source / "coverage.md", coverage.page())
-    write_api(source, write)
+            put(source / path.relative_to(HERE), path.read_text(encoding="utf-8"))
+    put(source / "coverage.md", coverage.page())
+    write_api(source, put)
+    for path in source.rglob("*.*"):  # what is no more; the ops' pages are the compiler's
+        if path.is_file() and path not in made and path.relative_to(source).parts[0] != "ops":
+            path.unlink()
 
 
 def make(source: Path, site: Path) -> list[str]:
@@ -63,6 +73,10 @@ def make(source: Path, site: Path) -> list[str]:
         app.connect("source-read", read)
         app.connect("html-page-context", wrote)
         app.build(force_all=fresh)
+    for page in site.rglob("*.html"):  # Sphinx leaves pages whose source is gone
+        name = page.relative_to(site).with_suffix("").as_posix()
+        if name not in app.env.found_docs and name not in OWN:
+            page.unlink()
     return [line for line in warnings.getvalue().splitlines() if line.strip()]
 
 
