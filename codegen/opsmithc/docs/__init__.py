@@ -15,7 +15,7 @@ from pathlib import Path
 from .. import emit, matrix, paths, pipeline, trials
 from ..derive.op import Derived
 from ..opdef import by_name
-from .page import Figures, Neighbours, family, page
+from .page import Figures, Neighbours, family, page, prose
 from .plots import univariate
 
 
@@ -146,6 +146,6 @@ def _sections(
     for d in shown:
         above = [t for f, n, t in titles if f == d.op.place.file and n < d.op.place.line]
         sections.setdefault(above[-1] if above else "Operations", []).append(
-            (d.op.name, d.op.doc.get("short", "").replace("|", "\\|"))
+            (d.op.name, prose(d.op.doc.get("short", "")))
         )
     return tuple((title, tuple(ops)) for title, ops in sections.items())

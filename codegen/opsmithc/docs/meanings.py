@@ -26,7 +26,13 @@ def meanings(op: OpDef) -> list[tuple[str, str]]:
                 (f"{what}: each element, how two states combine, the result.", _monoid(op, acc))
             ]
         case Index(target=target, value=value):
-            return [("For every index of the result:", rf"{latex(target)} = {latex(value)}")]
+            found = [("For every index of the result:", rf"{latex(target)} = {latex(value)}")]
+            if op.let:
+                named = _lines([_equation(name, f.node) for name, f in op.let.items()])
+                found.append(("With", named))
+            for name, f in op.outside.items():
+                found.append((f"Beyond the edges of `{name}`:", latex(f.node)))
+            return found
         case View(formula=f):
             return [("A view:", latex(f.node))]
         case Body(cases=cases):

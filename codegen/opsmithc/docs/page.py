@@ -6,12 +6,12 @@ Must not know: files, or how kernels are lowered; it asks ``inspect.py`` for the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .. import dtypes, inspect, matrix, samples, stubs
-from ..derive.op import Derived
-from ..formula import calls
+from .. import dtypes, inspect, matrix, samples, stubs, trials
+from ..derive.op import Derived, Gradient
+from ..formula import Node, calls
 from ..lower import families
 from ..opdef import Body, OpDef
 from ..readings.latex import latex
@@ -84,6 +84,7 @@ class OpPage:
     facts: tuple[tuple[str, str], ...]
     formulas: tuple[tuple[str, str], ...]  # what it is the formula of, LaTeX
     gradients: tuple[tuple[str, str, str], ...]  # parameter, origin, LaTeX
+    adjoints: tuple[tuple[str, str], ...]  # what the gradients call, and its meaning
     composed: bool  # its gradient is that of the ops it calls
     kinks: tuple[tuple[str, str], ...]
     drawn: bool  # is there a picture?
@@ -92,6 +93,7 @@ class OpPage:
     support: tuple[tuple[str, tuple[str, ...]], ...]
     refused: tuple[tuple[str, str], ...]
     tolerances: tuple[tuple[str, str], ...]
+    refusals: tuple[tuple[str, str], ...]  # what has to hold, the error where it does not
     figures: Figures | None
     example: str
     code: tuple[Code, ...]
@@ -104,27 +106,30 @@ def page(
     """What an op's page says; ``known`` are all ops by name and alias."""
     op = d.op
     ops = {name: other.op for name, other in known.items()}
-    inner = called(op, ops)
+    inner = called(bodies(op), ops)
+    adjoints = called([g.formula for g in d.gradients.values()], ops)
     kinds = {kind: ", ".join(r.name for r in dtypes.TABLE if r.kind == kind)
              for kind in dict.fromkeys(r.kind for r in dtypes.TABLE)}  # fmt: skip
     refusals = {k: samples.refusal(op, t, ops) for k, t in matrix.CLASSES.items()}
     return OpPage(
         name=op.name,
         beside=beside,
-        short=op.doc.get("short", ""),
-        long=op.doc.get("long", "").strip(),
+        short=prose(op.doc.get("short", "")),
+        long=prose(op.doc.get("long", "").strip()),
         signature=signature(op),
         schema=str(op.schema),
         facts=tuple(facts(op)),
         formulas=(
             *meanings(op),
-            *((f"`{o.name}` is: {label[0].lower()}{label[1:]}", text)
-              for o in inner for label, text in meanings(o)),
+            *(shown for o in inner for shown in labelled(o)),
         ),
         gradients=tuple(
             (f"`{g.param}`" if e is d else f"`{g.param}` of `{e.op.name}`",
-             "declared and verified" if g.declared else "derived", latex(g.formula))
+             "declared and verified" if written(e.op, g) else "derived", latex(g.formula))
             for e in (d, *(known[o.name] for o in inner)) for g in e.gradients.values()
+        ),
+        adjoints=tuple(
+            shown for o in adjoints if o not in inner for shown in labelled(o, meanings(op))
         ),
         composed=not d.gradients and matrix.cell(d, "backward", samples.FLOAT, ops).test != "",
         kinks=tuple(
@@ -142,10 +147,25 @@ def page(
         tolerances=tuple(
             (code, f"{value!r}: {reason}") for code, (value, reason) in op.tol.items()
         ),
+        refusals=tuple((verbatim(f.text), verbatim(message)) for f, message in op.check),
         figures=figures,
         example=op.doc.get("example", ""),
         code=tuple(code(d)),
     )  # fmt: skip
+
+
+def prose(text: str) -> str:
+    """A sentence of an entry, whose stars, bars and angles are no markup."""
+    parts = re.split(r"(`[^`]*`)", text)
+    parts[::2] = [re.sub(r"[*|<]", lambda m: f"\\{m[0]}", part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def verbatim(text: str) -> str:
+    """Text as code in a cell of a table."""
+    ticks = "``" if "`" in text else "`"
+    space = " " if "`" in text else ""
+    return f"{ticks}{space}{text}{space}{ticks}".replace("|", "\\|")
 
 
 def signature(op: OpDef) -> str:
@@ -155,7 +175,7 @@ def signature(op: OpDef) -> str:
     text = f"{place}.{op.name}({stubs.parameters(op, method)}) -> {stubs.returns(op)}"
     if "property" in op.variants:
         text = f"Tensor.{op.name}: {stubs.returns(op)}"
-    for p in op.schema.params:  # stubs write dots for a default
+    for p in (p for p in op.schema.params if p.default is not None):  # stubs write dots for it
         text = re.sub(rf"(\b{p.name}: [^=]*) = \.\.\.", rf"\1 = {p.default}", text, count=1)
     text = re.sub(r"\b_(?=[A-Za-z])", "", text).replace(" = ...", " = None")
     if len(text) < 90:
@@ -182,8 +202,28 @@ def facts(op: OpDef) -> list[tuple[str, str]]:
     """Rows of the table on top of a page."""
     found = [("Family", family(op)), ("Also as", ", ".join(forms(op)))]
     found += [("Aliases", ", ".join(f"`{a}`" for a in op.alias))]
-    found += [("From", op.doc.get("source", ""))]
+    found += [("From", op.doc.get("source", "")), ("Shapes", shapes(op))]
     return [(what, text) for what, text in found if text]
+
+
+GROUPS = {"many": "{}..", "fits": "{}.. or more", "maybe": "{} if any"}
+
+
+def shapes(op: OpDef) -> str:
+    """The sizes that index notation names, tensor by tensor."""
+
+    def size(text: str) -> str:
+        found = re.fullmatch(r"(many|fits|maybe)\((\w+)\)", text)
+        return GROUPS[found[1]].format(found[2]) if found else text
+
+    known = {p.name for p in op.schema.params} | set(op.schema.outputs)
+    given = [(name, ", ".join(map(size, sizes))) for name, sizes in op.dims.items()]
+    return "; ".join(f"`{name}: {sizes}`" for name, sizes in given if name in known)
+
+
+def written(op: OpDef, gradient: Gradient) -> bool:
+    """Does the entry say the gradient? That of index notation is found by its transposition."""
+    return gradient.declared and re.search(r"(?m)^  (grad|transpose):", op.text) is not None
 
 
 def family(op: OpDef) -> str:
@@ -191,21 +231,31 @@ def family(op: OpDef) -> str:
     return inspect.family(families.fast_form(op))
 
 
-def called(op: OpDef, known: Mapping[str, OpDef]) -> list[OpDef]:
-    """The ops without a page that a body calls, and those that they call, once each."""
+def called(trees: Iterable[Node], known: Mapping[str, OpDef]) -> list[OpDef]:
+    """The ops without a page that formulas call, and those that their bodies call, once each."""
     found: dict[str, OpDef] = {}
-    todo = [op]
+    todo = list(trees)
     while todo:
-        meaning = todo.pop(0).meaning
-        if not isinstance(meaning, Body):
-            continue
-        trees = [t for _, b, _ in meaning.cases for t in (*(v for _, v in b.lets), b.result)]
-        for name in (n for tree in trees for n in calls(tree)):
+        for name in calls(todo.pop(0)):
             inner = known.get(name)
-            if inner is not None and inner.hidden and name not in found:
+            if inner is not None and (inner.hidden or not trials.written(inner)):
+                if name not in found:
+                    todo += bodies(inner)
                 found[name] = inner
-                todo.append(inner)
     return list(found.values())
+
+
+def bodies(op: OpDef) -> list[Node]:
+    """The formulas of a composition."""
+    if not isinstance(op.meaning, Body):
+        return []
+    return [t for _, b, _ in op.meaning.cases for t in (*(v for _, v in b.lets), b.result)]
+
+
+def labelled(op: OpDef, known: Iterable[tuple[str, str]] = ()) -> list[tuple[str, str]]:
+    """The meaning of an op without a page, under its name; not what is ``known`` by then."""
+    found = [shown for shown in meanings(op) if shown not in known]
+    return [(f"`{op.name}`: {label[0].lower()}{label[1:]}", text) for label, text in found]
 
 
 def forms(op: OpDef) -> list[str]:
