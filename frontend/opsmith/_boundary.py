@@ -6,7 +6,6 @@ Raises ImportError with what to do when the libraries are not there.
 from __future__ import annotations
 
 import importlib
-import re
 import sys
 from functools import cache
 
@@ -58,6 +57,8 @@ def error_text() -> str:
 def raise_status(status: int) -> NoReturn:
     """Raise the Python exception of a C status."""
     text = error_text()
+    import re  # an error's message may take its time, an import not
+
     word = re.match(r'"?(\w+)', text)
     if word:
         text = text.replace(word[1], public_name(word[1]), 1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ._create import get_default_dtype
 from ._dtypes import dtype
 
@@ -48,4 +46,4 @@ class iinfo:
         return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
 
 
-__all__: list[Any] = ["finfo", "iinfo"]
+__all__ = ["finfo", "iinfo"]

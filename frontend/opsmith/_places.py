@@ -5,7 +5,7 @@ Functions that make tensors from none ask here; those that have operands use the
 
 from __future__ import annotations
 
-import threading
+from _thread import _local  # what `threading` calls local, without loading it
 
 from ._dtypes import CPU, device
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class _Chosen(threading.local):
+class _Chosen(_local):
     def __init__(self) -> None:
         self.default: device | None = None
         self.inner: list[device] = []  # of the ``with`` blocks around

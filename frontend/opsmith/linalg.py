@@ -12,6 +12,7 @@ from ._core import write_out as _write_out
 from ._library import LinAlgError as LinAlgError
 from ._loading import linalg_names as _operations
 from ._loading import lookup as _lookup
+from ._modes import computes_in as _computes_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Any = None) -> Te
     return _result("cross", out, _f.cross(input, other, dim))
 
 
+@_computes_in("low")
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
     """Dot products of vectors along ``dim``."""
     return _result("vecdot", out, _f.sum(_f.mul(x, y), (dim,)))

@@ -44,6 +44,7 @@ LOW = {
     )[0],
     "RNN": lambda d: torch.nn.RNN(4, 4)(T(2, 1, 4).to(d))[0],
     "prelu": lambda d: F.prelu(T(4, 4).to(d), torch.ones(1)),
+    "vecdot": lambda d: torch.linalg.vecdot(T(4, 4).to(d), T(4, 4).to(d)),
     "cov": lambda d: torch.cov(T(4, 4).to(d)),
     "affine_grid": lambda d: F.affine_grid(T(1, 2, 3).to(d), (1, 1, 4, 4), align_corners=False),
 }
@@ -109,6 +110,7 @@ SAME = {
     "mv": lambda d: torch.mv(T(4, 4).to(d), T(4).to(d)),
     "dot": lambda d: torch.dot(T(4).to(d), T(4).to(d)),
     "addmv": lambda d: torch.addmv(T(4).to(d), T(4, 4).to(d), T(4).to(d)),
+    "addr": lambda d: torch.addr(T(4, 4).to(d), T(4).to(d), T(4).to(d)),
     "outer": lambda d: torch.outer(T(4).to(d), T(4).to(d)),
     "bilinear": lambda d: F.bilinear(T(4).to(d), T(4).to(d), T(2, 4, 4).to(d)),
     "exp": lambda d: torch.exp(T(4).to(d)),

@@ -311,7 +311,8 @@ def test_names_of_devices_load_nothing_heavy():
     program = (
         "import sys, opsmith as t; t.cuda.is_available(); t.backends.cudnn; t.distributed; "
         "t.version.cuda; t.mps.is_available(); "
-        "print([m for m in ('numpy', 'inspect', 'opsmith.nn', 'typing') if m in sys.modules])"
+        "print([m for m in ('numpy', 'inspect', 'opsmith.nn', 'typing', 're', 'threading', 'enum', "
+        "'contextlib') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
