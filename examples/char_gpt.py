@@ -180,6 +180,10 @@ def main() -> None:
     parser.add_argument("--temperature", type=float, default=0.8, help="below 1: surer, duller")
     parser.add_argument("--top-k", type=int, default=20, help="choose among so many characters")
     args = parser.parse_args()
+    if args.width % HEAD or args.width <= 0:
+        parser.error(f"--width must be a multiple of {HEAD}, found {args.width}")
+    if args.temperature <= 0:
+        parser.error(f"--temperature must be positive, found {args.temperature}")
 
     torch.manual_seed(args.seed)
     if args.sample_only:
