@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import _functions as f
 from .._core import Tensor
+from .._create import zeros_like
 from .._dtypes import float64
 from .gradients import grad
 
@@ -47,7 +48,7 @@ def _grads(
 
 def zero_in_zero_out(outs: Sequence[Tensor], ins: Sequence[Tensor]) -> None:
     """A backward is linear: zeros give zeros, of the inputs' sizes, dtypes and devices."""
-    found = _grads(outs, ins, [f.zeros_like(y) for y in outs])
+    found = _grads(outs, ins, [zeros_like(y) for y in outs])
     for t, g in zip(ins, found, strict=True):
         if g is None:
             continue
@@ -80,7 +81,7 @@ def takes_missing_cotangents(
     for k, y in enumerate(outs):
         if len(outs) == 1:
             return
-        whole = [c if j == k else f.zeros_like(c) for j, c in enumerate(cotangents)]
+        whole = [c if j == k else zeros_like(c) for j, c in enumerate(cotangents)]
         try:
             alone = _grads([y], ins, [cotangents[k]])
         except Exception as e:
