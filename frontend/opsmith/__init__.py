@@ -117,7 +117,19 @@ _LATE = {  # functions of modules that load on first touch
     ), "_windows"),
     **dict.fromkeys(_method_functions.NAMES, "_method_functions"),
     **dict.fromkeys(("can_cast", "promote_types", "result_type"), "_type_rules"),
-    "binomial": "_draws", "scalar_tensor": "_forms", "unravel_index": "_forms",
+    **dict.fromkeys((
+        "empty_permuted", "fill", "frobenius_norm", "native_norm", "nonzero_static",
+        "scalar_tensor", "to_dlpack", "unravel_index",
+    ), "_forms"),
+    **dict.fromkeys((
+        "adaptive_max_pool1d", "affine_grid_generator", "bilinear", "conv_tbc", "convolution",
+        "ctc_loss", "embedding_renorm_", "feature_alpha_dropout", "feature_alpha_dropout_",
+        "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "gru", "lstm", "native_batch_norm",
+        "native_channel_shuffle", "native_dropout", "native_group_norm", "native_layer_norm",
+        "norm_except_dim", "rnn_relu", "rnn_tanh", "rrelu", "rrelu_",
+    ), "nn._native"),
+    "binomial": "_draws", "gradient": "compose.statistics",
+    "histogram": "compose.histograms", "histogramdd": "compose.histograms",
     "finfo": "_numeric", "iinfo": "_numeric", "broadcast_shapes": "compose.grids",
     **dict.fromkeys((
         "are_deterministic_algorithms_enabled", "compile", "get_deterministic_debug_mode",

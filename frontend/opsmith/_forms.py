@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from . import _functions as f
-from ._core import Tensor, assign, is_number, need_tensor
-from ._create import full, get_default_dtype
+from ._core import Tensor, assign, is_number, need_tensor, write_out
+from ._create import empty, full, get_default_dtype
 from ._dtypes import Size, dtype
 
 TYPE_CHECKING = False
@@ -74,5 +74,62 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
     return self
 
 
-for _fn in (sum_to_size, polygamma, polygamma_, fill_diagonal_):
+def histogram(self: Tensor, bins: Any, **options: Any) -> Any:
+    """How many elements fall into each bin, and the bins' edges."""
+    from .compose import histograms
+
+    return histograms.histogram(self, bins, **options)
+
+
+def hardshrink(self: Tensor, lambd: float = 0.5) -> Tensor:
+    """0 within [-lambd, lambd], the element outside."""
+    return f.hardshrink(self, lambd)
+
+
+def nonzero_static(self: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
+    """As many positions of elements that are not zero as are asked for; filled up, or cut."""
+    found = f.nonzero(self)[:size]
+    rest = full((size - found.shape[0], self.ndim), fill_value, dtype=found.dtype,
+                device=found.device)  # fmt: skip
+    return f.cat([found, rest])
+
+
+def fill(input: Tensor, value: Any) -> Tensor:
+    """One value in the shape of ``input``."""
+    need_tensor("fill", input=input)
+    return f.mul(input, 0).fill_(value) if input.requires_grad else input.clone().fill_(value)
+
+
+def empty_permuted(size: Any, physical_layout: Any, **options: Any) -> Tensor:
+    """Undefined values, whose dims lie in memory in the order given."""
+    order = tuple(physical_layout)
+    if sorted(order) != list(range(len(size))):
+        raise RuntimeError(
+            f"Number of dimensions in size does not match the length of the physical_layout, or "
+            f"it is no permutation: {list(size)} and {list(order)}"
+        )
+    laid = empty([size[d] for d in order], **options)
+    return laid.permute([order.index(d) for d in range(len(order))])
+
+
+def frobenius_norm(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Tensor:  # noqa: E501
+    """The square root of the sum of squares over dims."""
+    found = f.vector_norm(input, 2, None if dim is None or dim == [] else dim, keepdim)
+    return found if out is None else write_out(out, found, "frobenius_norm")
+
+
+def native_norm(input: Tensor, p: float = 2, dim: Any = None, keepdim: bool = False,
+                dtype: Any = None) -> Tensor:  # fmt: skip
+    """The p-norm over dims."""
+    return f.vector_norm(input, p, dim, keepdim, dtype=dtype)
+
+
+def to_dlpack(tensor: Tensor) -> Any:
+    """The tensor as a DLPack capsule."""
+    return tensor.detach().numpy().__dlpack__()
+
+
+for _fn in (
+    sum_to_size, polygamma, polygamma_, fill_diagonal_, hardshrink, histogram, nonzero_static,
+):  # fmt: skip
     setattr(Tensor, _fn.__name__, _fn)

@@ -134,6 +134,12 @@ def scatter_product(
     return _fold_at(lambda a, b: a * b, input, dim, index, src, None if include_self else 1)
 
 
+def frexp(input: Array) -> tuple[Array, Array]:
+    """Mantissas and exponents; these are those of double precision in any."""
+    exponent = np.frexp(np.asarray(input, float))[1].astype(np.int32)
+    return np.asarray(input) / np.asarray([2], np.asarray(input).dtype)[0] ** exponent, exponent
+
+
 # Normalisation and attention ---------------------------------------------------------------------
 
 

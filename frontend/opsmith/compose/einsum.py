@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import _functions as f
 from .._core import Tensor
+from .._ranges import triu_indices
 from .arguments import ints_of, unpacked, wrap_dim
 
 Labels = tuple[Any, ...]  # letters; dims of an ellipsis are numbers from the last, -1, -2, ..
@@ -300,6 +301,19 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
         f.sub(f.mul(p, q), f.mul(r, s)) for p, q, r, s in ((y, w, z, v), (z, u, x, w), (x, v, y, u))
     ]
     return f.stack(lines, d)
+
+
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """Distances of all pairs of rows, each once: (0, 1), (0, 2), .., (1, 2), .."""
+    if input.ndim != 2:
+        raise RuntimeError(
+            f"pdist only supports 2D tensors, got: {input.ndim}D"
+        )
+    if p < 0:
+        raise RuntimeError("pdist only supports non-negative p values")
+    left, right = triu_indices(input.shape[0], input.shape[0], 1, device=input.device)
+    apart = f.sub(f.index_select(input, 0, left), f.index_select(input, 0, right))
+    return f.vector_norm(apart, p, 1)
 
 
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = None) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import _functions as f
 from .._core import Tensor
-from .._create import ones
+from .._create import get_default_dtype, ones
 from .._dtypes import bool_, int64
 from .arguments import wrap_dim
 
@@ -154,3 +154,50 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     size = f.vector_norm(input, p, others, True)
     factor = f.where(f.gt(size, maxnorm), f.true_divide(maxnorm, f.add(size, 1e-7)), 1.0)
     return f.mul(input, factor.to(input.dtype))
+
+
+def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> Any:
+    """Slopes of samples along dims, by differences of the second order inside.
+
+    ``spacing``: the distance of samples, one for each dim, or their coordinates.
+    """
+    dims = range(input.ndim) if dim is None else [dim] if hasattr(dim, "__index__") else dim
+    dims = [wrap_dim(d, input.ndim) for d in dims]
+    each = list(spacing) if isinstance(spacing, list | tuple) else [spacing] * len(dims)
+    if len(each) != len(dims):
+        raise RuntimeError(
+            f"torch.gradient expected spacing to be unspecified, a scalar, or a list of length "
+            f"equal to 'self.dim() = {len(dims)}', since dim argument was not given, but got a "
+            f"list of length {len(each)}"
+        )
+    if edge_order not in (1, 2):
+        raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
+    return tuple([_slopes(input, d, s, edge_order) for d, s in zip(dims, each, strict=True)])
+
+
+def _slopes(y: Tensor, d: int, spacing: Any, edge_order: int) -> Tensor:
+    n = y.shape[d]
+    if n <= edge_order:
+        raise RuntimeError(
+            "torch.gradient expected each dimension size to be at least edge_order+1"
+        )
+    if not y.dtype.is_floating_point:
+        y = y.to(get_default_dtype())
+    steps: Any = spacing
+    if isinstance(spacing, Tensor) and spacing.ndim:
+        steps = f.reshape(f.diff(spacing.to(y.dtype)), (-1, *(1,) * (y.ndim - 1 - d)))
+        after, before = f.narrow(steps, 0, 1, n - 2), f.narrow(steps, 0, 0, n - 2)
+        ends = (f.narrow(steps, 0, 0, 1), f.narrow(steps, 0, n - 2, 1))
+        near = (f.narrow(steps, 0, min(1, n - 2), 1), f.narrow(steps, 0, max(n - 3, 0), 1))
+    else:
+        after = before = steps
+        ends = near = (steps, steps)
+    rise = diff(y, 1, d)
+    right, left = f.narrow(rise, d, 1, n - 2), f.narrow(rise, d, 0, n - 2)
+    inner = (right / after * before + left / before * after) / (after + before)
+    first, last = f.narrow(rise, d, 0, 1) / ends[0], f.narrow(rise, d, n - 2, 1) / ends[1]
+    if edge_order == 2:
+        second, previous = f.narrow(rise, d, 1, 1) / near[0], f.narrow(rise, d, n - 3, 1) / near[1]
+        first = first + (first - second) * ends[0] / (ends[0] + near[0])
+        last = last + (last - previous) * ends[1] / (ends[1] + near[1])
+    return f.cat([first, inner, last], d)

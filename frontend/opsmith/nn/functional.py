@@ -55,6 +55,7 @@ _OPERATIONS = (
     "max_pool3d_with_indices",
     "one_hot",
     "pad",
+    "pdist",
     "pairwise_distance",
     "pixel_shuffle",
     "pixel_unshuffle",
