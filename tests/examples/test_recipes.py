@@ -22,7 +22,7 @@ RECIPES = {
 }  # fmt: skip
 KEPT = (
     "add sub mul pow true_divide neg eq ne lt gt abs where sum exp tanh reshape sqrt expand sum_to "
-    "select slice as_strided nonzero_rows nonzero unbind argsort sort along_back"
+    "select slice as_strided nonzero_rows nonzero unbind argsort sort along_back all any"
 ).split()
 
 
