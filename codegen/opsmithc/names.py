@@ -71,6 +71,14 @@ def helpers() -> frozenset[str]:
     return frozenset(part.split(" as ")[-1].strip() for part in parts if part.strip())
 
 
+NAMES = "expected letters of ASCII, digits and _, a letter first"
+
+
+def named(name: str) -> bool:
+    """Can C and Python spell it?"""
+    return name.isascii() and name.isidentifier()
+
+
 def refused(name: str, op: bool = False) -> str:
     """Why a parameter, an output or an op cannot be called that; '' where it can."""
     if keyword.iskeyword(name):
@@ -86,6 +94,11 @@ def refused(name: str, op: bool = False) -> str:
     if name in _LOCALS or _LOCAL.fullmatch(name):
         return "is taken in generated functions"
     return ""
+
+
+def as_written(name: str) -> str:
+    """A name that C spells, as the schema has it."""
+    return name[:-1] if name.endswith("_") and c_name(name[:-1]) == name else name
 
 
 def better(name: str) -> str:

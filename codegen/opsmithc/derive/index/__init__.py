@@ -16,6 +16,7 @@ from __future__ import annotations
 from .adjoint import beyond
 from .affine import affine
 from .analysis import analyse, parse_axis
+from .edges import Bound, Edge, edges, guarded, narrowing
 from .family import adjoint_ops, gradient_programs, with_gradients
 from .program import (
     ACC,
@@ -31,7 +32,7 @@ from .program import (
 )
 
 __all__ = [
-    "ACC", "GRAD", "OUT", "SIZE", "Axis", "Loop", "Program", "Read", "adjoint_ops", "affine",
-    "analyse", "beyond", "differentiable", "gradient_programs", "is_adjoint", "parse_axis",
-    "with_gradients",
+    "ACC", "GRAD", "OUT", "SIZE", "Axis", "Bound", "Edge", "Loop", "Program", "Read",
+    "adjoint_ops", "affine", "analyse", "beyond", "differentiable", "edges", "gradient_programs",
+    "guarded", "is_adjoint", "narrowing", "parse_axis", "with_gradients",
 ]  # fmt: skip

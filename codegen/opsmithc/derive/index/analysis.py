@@ -70,6 +70,7 @@ class _Analysis:
         outer = [v for v in dict.fromkeys(order) if v not in folded and v in wanted]
         loops = {v: self._extent(v, dims, target, (term, finish, picked), gather) for v in outer}
         inner = tuple(Loop(v, x) for v, x in fold.loops) if fold else ()
+        self._bound(loops, dims, sizes)
         if computed:
             loops, inner = loops | {v.var: v.extent for v in inner}, ()
         reads, names = self._reads(term, finish, picked)
@@ -186,6 +187,23 @@ class _Analysis:
             return at_least
         known = listing(dict.fromkeys(a.name for v in dims.values() for a in v if a.name))
         raise FormulaError(f"'{var}' is neither a loop nor a size; sizes are {known}", target.col)
+
+    def _bound(
+        self, loops: Mapping[str, Node], dims: Mapping[str, tuple[Axis, ...]],
+        sizes: Mapping[str, Node],
+    ) -> None:  # fmt: skip
+        """Every extent is a size of some operand, a computed one or an argument."""
+        shapes = [a.name for name, axes in dims.items() if name != OUT for a in axes if a.name]
+        known = dict.fromkeys([*shapes, *self.params, *self.let])
+        target = self.meaning.target
+        for var, extent in loops.items():
+            size = sizes.get(extent.id, extent) if isinstance(extent, Name) else extent
+            for name in fm.names(size):
+                if name not in known:
+                    raise FormulaError(
+                        f"nothing says how far the loop '{var}' runs: no operand has a size "
+                        f"'{name}'; sizes are {listing(known)}", target.col,
+                    )  # fmt: skip
 
     def _reads(
         self, term: Node, finish: Node, picked: Node | None

@@ -17,6 +17,7 @@ from ..algebra import ZERO, add, is_num, simplify
 from ..gradient import gradient
 from .adjoint import ARG_FOLDS, adjoint, adjoint_start, inherited, partial_of, plain
 from .analysis import analyse
+from .edges import edges
 from .program import ACC, GRAD, SIZE, Program, Read, differentiable
 
 DEPTH = 2  # adjoints of adjoints of a formula that is not linear in its reads: triple backward
@@ -58,9 +59,11 @@ class _Adjoint:
 def _family(op: OpDef, depth: int = DEPTH) -> _Family:
     """Derive the adjoint of every differentiable read, then the gradients of the adjoints."""
     family = _Family()
+    program = analyse(op)
+    with at(op.meaning.formula.place, "index"):  # type: ignore[union-attr]
+        edges(program)
     if "backward" in op.unsupported:
         return family
-    program = analyse(op)
     adjoints: list[_Adjoint] = []
     for tensor in differentiable(op):
         if tensor in op.grad or tensor in op.transpose:

@@ -7,12 +7,14 @@ do, without jumps.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ... import formula as fm
-from ...derive.index import Program
-from ...formula import Attr, Call, Compare, Logic, Name, Nil, Node
+from ...derive.index import OUT, Edge, Program, edges
+from ...formula import Attr, Call, Compare, Logic, Name, Nil, Node, Num
 from ...ir import STATUS
+from ...names import as_written
+from ...opdef import Formula
 from .ints import Ints
 
 
@@ -22,6 +24,7 @@ class Checks:
     def __init__(self, program: Program) -> None:
         self.program, self.op = program, program.op
         self.ints = Ints(program, in_kernel=False)
+        self.edges = edges(program)
 
     def bare_tensors(self, node: Node) -> list[str]:
         """Tensors whose elements a check reads."""
@@ -100,11 +103,67 @@ class Checks:
         )
         return '"' + body.replace("\\", "\\\\").replace('"', '\\"') + '"', args
 
+    def of_edges(self) -> list[str]:
+        """Statements that refuse subscripts which the loops would take beyond their axis."""
+        inner = {v.var for v in self.program.loops}
+        some = [
+            f"{self.ints.text(v.extent, 8)} > 0"
+            for v in self.program.loops
+            if not isinstance(v.extent, Num) and not self._depends(v.extent, inner)
+        ]
+        lines: list[str] = []
+        for e in self.edges:
+            if e.positions:
+                continue
+            size, low, high = (self.ints.text(x, 9) for x in (e.size, _least(e), _greatest(e)))
+            tests = [f"{low} < 0"] if not _is_inside(e.lowest) else []
+            tests.append(f"{high} >= {size}")
+            beyond = " || ".join(tests)
+            param = self.ints.params.get(e.tensor)
+            given = [f"!({e.tensor}->flags & OPS_NONE)"] if param and param.type.optional else []
+            condition = " && ".join([*given, *some, f"({beyond})" if len(tests) > 1 else beyond])
+            item = fm.unparse(fm.transform(e.item, _as_written))
+            hint = "" if e.tensor == OUT else "; the entry may say what lies 'outside'"
+            text = (
+                f"{self.op.name}: '{item}' takes positions %lld to %lld along dimension {e.axis}, "
+                f"which has size %lld{hint}"
+            )
+            lines += [
+                f"if (OPS_UNLIKELY({condition})) {{",
+                f'    return ops_fail(OPS_INDEX_ERROR, "{text}",',
+                f"                    (long long)({low}), (long long)({high}), "
+                f"(long long)({size}));",
+                "}",
+            ]
+        return lines
+
+    def _depends(self, node: Node, variables: set[str]) -> bool:
+        p = self.program
+        return any(
+            n in variables or (n in p.let and self._depends(p.let[n], variables))
+            for n in fm.names(node)
+        )
+
+    def all(self) -> list[tuple[Formula, str]]:
+        """The entry's checks, and those that subscripts by positions need besides."""
+        found = list(self.op.check)
+        for e in self.edges:
+            if e.positions:
+                (value,) = e.lowest
+                inside = Logic("and", (Compare("<=", Num(0), value), Compare("<", value, e.size)))
+                f = Formula(fm.unparse(inside), inside, self.op.place)
+                message = (
+                    f"IndexError: index {{{e.positions}}} is out of bounds for dimension {e.axis} "
+                    f"with size {{{fm.unparse(e.size)}}}"
+                )
+                found.append((f, message))
+        return found
+
     def of_elements(self, bound: Iterable[str]) -> list[str]:
         """Statements of the function that looks at every position before the loops do."""
         lines: list[str] = []
         known = (*bound, *self.program.let, *self.program.sizes, *self.ints.params)
-        for number, (f, error) in enumerate(self.op.check):
+        for number, (f, error) in enumerate(self.all()):
             tensors = self.bare_tensors(f.node)
             if not tensors:
                 continue
@@ -137,3 +196,27 @@ class Checks:
                 "}",
             ]
         return lines
+
+
+def _as_written(node: Node) -> Node:
+    return Name(as_written(node.id)) if isinstance(node, Name) else node
+
+
+def _least(edge: Edge) -> Node:
+    return _of(edge.lowest, "min")
+
+
+def _greatest(edge: Edge) -> Node:
+    return _of(edge.highest, "max")
+
+
+def _of(corners: Sequence[Node], which: str) -> Node:
+    first, *rest = corners
+    for corner in rest:
+        first = Call(which, (first, corner))
+    return first
+
+
+def _is_inside(lowest: Sequence[Node]) -> bool:
+    """Is what is said here a number that no position lies before?"""
+    return all(isinstance(n, Num) and isinstance(n.value, int) and n.value >= 0 for n in lowest)

@@ -5,6 +5,9 @@ Must not know: how kernels are written; it puts the parts together.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...derive.index import OUT, SIZE, Program, is_adjoint
@@ -78,8 +81,10 @@ def file_of(kernels: Kernels) -> IndexFile:
     arguments.collect(shapes.bound)
     params, names = c_params(op)
     operands = [arguments.operand(t) for t in read]
-    text = [*body, *more, *arguments.assign, ndim, shape, written.rows, effort, *operands, p.start]
-    used = words(" ".join(text))
+    rest = [*more, *arguments.assign, ndim, shape, written.rows, effort, *operands, p.start]
+    rest += [narrow(p), *checks]
+    body = without_unread(body, rest)
+    used = words(" ".join([*body, *rest]))
     zero = "out != NULL && !tuned" if written.tuned else "out != NULL"
     return IndexFile(
         op=op.name,
@@ -99,6 +104,20 @@ def file_of(kernels: Kernels) -> IndexFile:
         assign=tuple(arguments.assign), rows=written.rows, work=effort,
         inplace=bool(p.start) and not is_adjoint(op),
     )  # fmt: skip
+
+
+def without_unread(lines: Sequence[str], rest: Sequence[str]) -> list[str]:
+    """Without sizes that nothing reads: an axis may be there for its shape alone."""
+    kept = list(lines)
+    while True:
+        counts = Counter(re.findall(r"[A-Za-z_]\w*", " ".join([*kept, *rest])))
+        unread = [
+            line for line in kept
+            if (m := re.match(r"\s*const int64_t (\w+) = ", line)) and counts[m[1]] == 1
+        ]  # fmt: skip
+        if not unread:
+            return kept
+        kept = [line for line in kept if line not in unread]
 
 
 def formulas(p: Program) -> tuple[Node, ...]:

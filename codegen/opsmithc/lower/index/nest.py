@@ -8,13 +8,12 @@ decides it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ... import formula as fm
-from ...derive.algebra import is_num, simplify
-from ...derive.index import OUT, Axis, Program, Read, affine
+from ...derive.algebra import simplify
+from ...derive.index import Program, Read, affine, guarded, narrowing
 from ...dtypes import BY_CODE
-from ...formula import Item, Name, Node, Num
+from ...formula import Name, Node, Num
 from .ints import Ints
 
 FLOATS = ("f64", "f32")
@@ -44,14 +43,6 @@ class Writer:
             self("}")
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """``0 <= subscript < size`` must hold where the loops stand."""
-
-    subscript: Node
-    size: Node
-
-
 class Nest:
     """The loops of a program, for one element type."""
 
@@ -64,7 +55,7 @@ class Nest:
         self.known: set[str] = set()
         self.ctype = BY_SIZE.get(code) or BY_CODE[code].ctype
         self.pending = [k for k in program.let if self.depends(Name(k))]
-        self.bounds = self._bounds()
+        self.bounds = narrowing(program)
         self.strides: dict[str, Node] = {}
         self.roots = self.everything()
 
@@ -84,33 +75,9 @@ class Nest:
 
     # Which iterations count ----------------------------------------------------------------------
 
-    def _bounds(self) -> list[Bound]:
-        places: list[tuple[tuple[Axis, ...], tuple[Node, ...]]] = []
-        p = self.p
-        if p.scatter and p.picked is None:
-            places.append((p.dims[OUT], p.target))
-        for r in p.reads:
-            if r.name in fm.names(p.term) and not self.guarded(r) and r.tensor in p.op.outside:
-                places.append((p.dims[r.tensor], r.index))
-        found = {
-            fm.unparse(i): Bound(i, axis.size)
-            for axes, index in places for axis, i in zip(axes, index, strict=True)
-            if not isinstance(i, Name) and affine(i, self.variables) is not None
-            and not any(isinstance(n, Item) for n in fm.walk(i))
-        }  # fmt: skip
-        return list(found.values())
-
     def guarded(self, read: Read) -> bool:
-        """Reads beyond the edge matter: they need the value of `outside`, not fewer loops."""
-        outside = self.p.op.outside.get(read.tensor)
-        if outside is None or all(isinstance(i, Name) for i in read.index):
-            return False
-        neutral = {"sum": 0, "max": -fm.INF, "min": fm.INF}.get(self.p.fold)
-        if self.p.fold in ("argmax", "argmin"):
-            return read.name not in fm.names(self.p.term)
-        if self.p.scatter and self.p.fold == "sum":
-            neutral = 0
-        return neutral is None or not is_num(outside.node, neutral)
+        """Does a read beyond the edge need the value of `outside`?"""
+        return guarded(self.p, read)
 
     def span(self, var: str, lo: str = "0", hi: str = "") -> tuple[str, str]:
         """The range of a loop; bounds whose last variable this is narrow it."""

@@ -6,6 +6,8 @@ two never write one element, and the order of additions is that of the loops.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ... import formula as fm
 from ...derive.index import OUT, beyond
 from ...formula import Item, Name
@@ -35,6 +37,9 @@ class Scatter(Body):
         else:
             w.open("for (int64_t row = lo; row < hi; ++row)")
         base = w.depth
+        standing = self.standing(parallel)
+        if standing:
+            self.w.open(f"if ({standing})")
         for v in order:
             if v != inner:
                 self.loop(v)
@@ -53,6 +58,15 @@ class Scatter(Body):
             self.advance(parallel)
         else:
             w.close(0)
+
+    def standing(self, loops: Sequence[str]) -> str:
+        """Condition on what these loops alone decide: no other loop is narrowed by it."""
+        tests = []
+        for b in self.bounds:
+            if self.depends(b.subscript) <= set(loops):
+                place, end = self.ints.text(b.subscript), self.ints.text(b.size)
+                tests.append(f"(uint64_t)({place}) < (uint64_t)({end})")
+        return " && ".join(tests)
 
     def inside(self) -> str:
         """Condition on positions that nothing has checked: what lies beyond is not written."""

@@ -48,14 +48,15 @@ class Shapes:
         )
         for name in order:
             lines += self.bind(name, p.dims[name])
-        needed = {*used, *words(" ".join(late))}
+        edges = self.checks.of_edges()
+        needed = {*used, *words(" ".join(late + edges))}
         needed |= (
             {n for a in p.dims[OUT] for n in fm.names(a.size)}
             if SIZE not in p.dims and not p.start
             else set()
         )
         lines += self.lets(needed, strides)
-        lines += late
+        lines += late + edges
         for text, node in strides.items():
             if not isinstance(node, Num):
                 lines += self.checks.fail(
