@@ -164,7 +164,7 @@ def load(file: Path, base: Mapping[str, OpDef], store: Store, current: Callable[
         current: are the files that a record speaks of still there?
         world: a content key of what every entry depends on.
     """
-    source = file.read_text(encoding="utf-8")
+    source = reader.content(file)
     try:
         return _recorded(source, file.name, base, store, current, world)
     except (_Unclear, RegistryError, RegistryErrors):

@@ -8,9 +8,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from .errors import FormulaError, did_you_mean
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +184,36 @@ FOLDS = ("sum", "prod", "max", "min", "any", "all")
 
 def parse(text: str) -> Node:
     """Parse one expression; raises FormulaError with an offset into ``text``."""
+    return _node(_parsed(text, lambda: ast.parse(text.strip(), mode="eval").body))
+
+
+def _parsed(text: str, read: Callable[[], T]) -> T:
+    """What Python's parser makes of a formula or a body, no deeper than the compiler follows."""
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        tree = read()
     except SyntaxError as e:
-        raise FormulaError(f"cannot parse formula {text!r}: {e.msg}", (e.offset or 1) - 1) from None
-    return _node(tree)
+        message = f"cannot parse formula {_short(text)!r}: {e.msg}"
+        raise FormulaError(message, (e.offset or 1) - 1) from None
+    except (RecursionError, MemoryError):
+        raise FormulaError(_TOO_DEEP) from None
+    todo: list[tuple[Any, int]] = [(tree, 0)]
+    while todo:
+        node, depth = todo.pop()
+        if depth > DEEPEST:
+            raise FormulaError(_TOO_DEEP, getattr(node, "col_offset", 0))
+        todo += [(child, depth + 1) for child in ast.iter_child_nodes(node)]
+    return tree
+
+
+DEEPEST = 120  # operations within one another; every reading of a formula walks down them
+_TOO_DEEP = (
+    f"operations stand more than {DEEPEST} deep within one another; expected parts with names of "
+    "their own (let:, or lines of a body)"
+)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:40]}..."
 
 
 def parse_block(text: str) -> Block:
@@ -195,6 +222,10 @@ def parse_block(text: str) -> Block:
         module = ast.parse(text)
     except SyntaxError as e:
         raise FormulaError(f"cannot parse body: {e.msg}", (e.offset or 1) - 1) from None
+    except (RecursionError, MemoryError):
+        raise FormulaError(_TOO_DEEP) from None
+    for stmt in module.body:
+        _parsed(text, lambda stmt=stmt: stmt)  # type: ignore[misc]
     if not module.body:
         raise FormulaError("the body is empty; expected an expression")
     lets: list[tuple[str, Node]] = []
@@ -214,6 +245,9 @@ def parse_assignment(text: str) -> tuple[Item, Node]:
         module = ast.parse(text.strip())
     except SyntaxError as e:
         raise FormulaError(f"cannot parse index notation: {e.msg}", (e.offset or 1) - 1) from None
+    except (RecursionError, MemoryError):
+        raise FormulaError(_TOO_DEEP) from None
+    _parsed(text, lambda: module)
     stmt = module.body[0] if len(module.body) == 1 else None
     if not isinstance(stmt, ast.Assign) or len(stmt.targets) != 1:
         raise FormulaError("expected one assignment 'out[i, j] = ...'")
@@ -238,8 +272,15 @@ def _node(t: ast.AST) -> Node:
                 "found a number that float64 does not hold; expected one up to 1.79e308, or inf",
                 col,
             )
+        case ast.Constant(value=int(v)) if v >= 2**63:
+            raise FormulaError(
+                f"found the integer {_short(str(v))}, which int64 does not hold; expected one up "
+                f"to 2**63 - 1, or a float like {float(v) if v < 10**300 else 1e300!r}", col,
+            )  # fmt: skip
         case ast.Constant(value=bool() | int() | float() | complex() as v):
             return Num(v, col=col)
+        case ast.Name(id=name) if not name.isascii():
+            raise FormulaError(f"'{name}' is no name: expected letters of ASCII, digits and _", col)
         case ast.Name(id=name):
             return (
                 Num(_CONSTANTS[name], col=col)

@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -24,6 +25,11 @@ Node = yaml.Node
 def typed(source: str) -> Any:
     """A YAML document as Python values: for tables of our own, which need no places."""
     return yaml.safe_load(source)
+
+
+def content(file: Path) -> str:
+    """The text of a registry file; a byte order mark in front of it says nothing."""
+    return file.read_text(encoding="utf-8-sig")
 
 
 def compose(source: str, file: str, errors: Collector) -> list[yaml.Node]:
@@ -236,6 +242,14 @@ class Reader:
             self.places[what, word] = self.place(n)
             found.append(word)
         return tuple(found)
+
+    def word(self, node: yaml.Node, what: str, allowed: tuple[str, ...]) -> str:
+        """One word out of a closed list."""
+        found = self.words(node, what, allowed)
+        if len(found) != 1:
+            raise self.fail(node, f"{what}: expected one of {listing(allowed)}, "
+                                  f"found {listing(found)}")  # fmt: skip
+        return found[0]
 
     def value(self, node: yaml.Node, what: str) -> object:
         """A sample's value: number, boolean, None, text or nested list or mapping of those."""

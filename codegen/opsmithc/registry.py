@@ -15,7 +15,7 @@ from typing import TypeVar
 from . import formula as fm
 from .dtypes import BY_CODE, BY_NAME
 from .errors import Collector, Place, RegistryError, at, did_you_mean, listing
-from .names import better, refused
+from .names import NAMES, better, named, refused
 from .opdef import (
     CHECK_ERRORS,
     MATRIX_FORMS,
@@ -37,7 +37,9 @@ from .opdef import (
     by_name,
 )  # fmt: skip
 from .operators import DUNDERS, UNARY
-from .reader import Node, Reader, compose, kind, literal
+from .paths import PACKAGE
+from .reader import Node, Reader, compose, content, kind, literal, typed
+from .sampled import broadcast, defaults, values
 from .schema import Schema, parse_schema
 from .semantics import Context, check
 
@@ -59,6 +61,9 @@ VARIANTS = (
 )  # fmt: skip
 CLASSES = ("bool", "int", "float", "complex")
 AUTOCAST = ("low", "f32", "widest")
+SIZES = ("data",)  # what the size of the result depends on beside shapes
+TRUTH = ("true", "false")
+HAVE_DIMS = ("index", "body")  # meanings whose axes have names
 FAST = ("reduce", "scan", "source", "library")
 ACCUMULATE = ("map", "identity", "combine", "finish", "let")
 ARGUMENT_CLASSES = ("bool", "integral")
@@ -76,7 +81,7 @@ UNSUPPORTED_REASONS = (
 
 def load(path: Path, base: Iterable[OpDef] = ()) -> tuple[OpDef, ...]:
     """Parse a registry file."""
-    return parse(path.read_text(encoding="utf-8"), path.name, base)
+    return parse(content(path), path.name, base)
 
 
 def parse(source: str, file: str = "<registry>", base: Iterable[OpDef] = ()) -> tuple[OpDef, ...]:
@@ -132,6 +137,7 @@ def _entry(r: Reader, node: Node) -> OpDef:
     with at(r.place(keys["op"])):
         schema = parse_schema(r.text(keys["op"], "op"))
     _names(r, keys["op"], schema)
+    defaults(r, keys["op"], schema)
     stated = [m for m in MEANINGS if m in keys]
     if len(stated) != 1:
         found = " and ".join(f"'{m}'" for m in stated) or "none"
@@ -169,21 +175,21 @@ def _entry(r: Reader, node: Node) -> OpDef:
         linear=optional("linear", lambda n: _linear(r, n, tensor_names), ()),
         transpose=optional("transpose", lambda n: _cotangents(r, n, "transpose", schema), {}),
         dtype=dtype,
-        dims=optional("dims", lambda n: _dims(r, n, (*tensor_names, *schema.outputs)), {}),
-        let=optional("let", lambda n: r.formula_table(n, "let"), {}),
-        outside=optional("outside", lambda n: r.formula_table(n, "outside", tensor_names), {}),
+        dims=optional("dims", lambda n: _dims(r, n, stated[0], schema), {}),
+        let=optional("let", lambda n: _let(r, n), {}),
+        outside=optional("outside", lambda n: _outside(r, n, stated[0], tensor_names), {}),
         check=optional("check", lambda n: _check(r, n), ()),
         stop=optional("stop", lambda n: r.formula_table(n, "stop", tensor_names), {}),
         variants=optional("variants", lambda n: _variants(r, n, stated[0]), ()),
-        alias=optional("alias", lambda n: r.words(n, "alias"), ()),
-        random=optional("random", lambda n: bool(literal(r.text(n, "random"))), False),
-        size=optional("size", lambda n: r.text(n, "size"), ""),
-        schedule=optional("schedule", lambda n: r.text(n, "schedule"), ""),
-        autocast=optional("autocast", lambda n: r.words(n, "autocast", AUTOCAST)[0], ""),
+        alias=optional("alias", lambda n: _alias(r, n), ()),
+        random=optional("random", lambda n: r.word(n, "random", TRUTH) == "true", False),
+        size=optional("size", lambda n: r.word(n, "size", SIZES), ""),
+        schedule=optional("schedule", lambda n: r.word(n, "schedule", _schedules()), ""),
+        autocast=optional("autocast", lambda n: r.word(n, "autocast", AUTOCAST), ""),
         unsupported=optional("unsupported", lambda n: _unsupported(r, n), {}),
         tol=optional("tol", lambda n: _tol(r, n), {}),
         doc=optional("doc", lambda n: _doc(r, n), {}),
-        samples=optional("samples", lambda n: _samples(r, n, schema), ()),
+        samples=optional("samples", lambda n: _samples(r, n, schema, stated[0]), ()),
         text="\n".join(r.lines[node.start_mark.line : node.end_mark.line]).rstrip(),
     )
 
@@ -194,6 +200,10 @@ def _names(r: Reader, node: Node, schema: Schema) -> None:
     params = tuple(p.name for p in schema.params)
     for what, names in (("op", (schema.name,)), ("parameter", params), ("output", schema.returns)):
         for name in names:
+            if name and not named(name):
+                place = r.place(node).shifted(max(text.find(name), 0))
+                r.errors.add(place, f"{what} '{name}' is no name: {NAMES}")
+                continue
             reason = refused(name, op=what == "op") if name and name != "out" else ""
             if name == "out" and what == "parameter":
                 reason = refused(name)
@@ -273,9 +283,11 @@ def _meaning(r: Reader, key: str, node: Node, schema: Schema) -> Meaning:
 def _out(r: Reader, node: Node, schema: Schema) -> Out:
     """``out: formula``, by class, by output, or by output and class."""
     if isinstance(node.value, str):
+        _one_output(r, node, schema)
         return Out({schema.outputs[0]: {"": r.formula(node, "out")}})
     keys = r.table(node, "out", (*CLASSES, *schema.outputs))
     if keys and all(k in CLASSES for k in keys):
+        _one_output(r, node, schema)
         return Out({schema.outputs[0]: {k: r.formula(v, f"out '{k}'") for k, v in keys.items()}})
     outputs: dict[str, Mapping[str, Formula]] = {}
     for name, value in keys.items():
@@ -287,6 +299,13 @@ def _out(r: Reader, node: Node, schema: Schema) -> Out:
     if missing:
         raise r.fail(node, f"out: no formula for output '{missing[0]}'")
     return Out(outputs)
+
+
+def _one_output(r: Reader, node: Node, schema: Schema) -> None:
+    if len(schema.outputs) > 1:
+        each = ", ".join(f"{o}: ..." for o in schema.outputs)
+        found = f"found one formula for {len(schema.outputs)} outputs"
+        raise r.fail(node, f"out: {found}; expected {{{each}}}")
 
 
 def _accumulate(r: Reader, node: Node, what: str, outputs: int) -> Accumulate:
@@ -360,7 +379,7 @@ def _dtype_default(schema: Schema) -> DTypeRule:
 def _dtype(r: Reader, node: Node, schema: Schema) -> DTypeRule:
     tensors = tuple(p.name for p in schema.params if p.type.base == "Tensor")
     if isinstance(node.value, str):
-        return DTypeRule(r.words(node, "dtype", DTYPE_KINDS)[0], tensors)
+        return DTypeRule(r.word(node, "dtype", DTYPE_KINDS), tensors)
     scalars = tuple(p.name for p in schema.params if p.type.base == "Scalar")
     own = tuple(o for o in schema.outputs if o not in (*tensors, *scalars))
     keys = r.table(node, "dtype", ("args", "kind", "acc", *tensors, *scalars, *own))
@@ -370,23 +389,71 @@ def _dtype(r: Reader, node: Node, schema: Schema) -> DTypeRule:
     integers = tuple(d.name for d in BY_NAME.values() if d.kind in ("int", "bool"))
     for k, v in keys.items():
         if k in tensors:
-            word = r.words(v, f"dtype of '{k}'", (*ARGUMENT_CLASSES, "natural"))[0]
+            word = r.word(v, f"dtype of '{k}'", (*ARGUMENT_CLASSES, "natural"))
             (classes if word in ARGUMENT_CLASSES else numbers)[k] = word
         elif k in scalars:
-            numbers[k] = r.words(v, f"dtype of '{k}'", ("common",))[0]
+            numbers[k] = r.word(v, f"dtype of '{k}'", ("common",))
         elif k in own:
-            outputs[k] = r.words(v, f"dtype of '{k}'", integers)[0]
+            outputs[k] = r.word(v, f"dtype of '{k}'", integers)
     args = (
         r.words(keys["args"], "dtype args", tensors)
         if "args" in keys
         else tuple(t for t in tensors if t not in classes)
     )
-    kind = r.words(keys["kind"], "dtype kind", DTYPE_KINDS)[0] if "kind" in keys else "default"
+    kind = r.word(keys["kind"], "dtype kind", DTYPE_KINDS) if "kind" in keys else "default"
     wide = "acc" in keys and r.words(keys["acc"], "dtype acc", ("wide",)) == ("wide",)
     return DTypeRule(kind, args, classes, wide, numbers, outputs)
 
 
-def _dims(r: Reader, node: Node, tensors: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+def _schedules() -> tuple[str, ...]:
+    """Rows of schedules.yaml."""
+    rows = typed((PACKAGE / "schedules.yaml").read_text(encoding="utf-8"))
+    return tuple(map(str, rows))
+
+
+def _alias(r: Reader, node: Node) -> tuple[str, ...]:
+    """Further names, which an op could have."""
+    words = r.words(node, "alias")
+    for n, word in zip(r.items(node, "alias"), words, strict=True):
+        if not named(word):
+            raise r.fail(n, f"alias: '{word}' is no name: {NAMES}")
+        if reason := refused(word, op=True):
+            raise r.fail(n, f"alias '{word}' {reason}; call it e.g. '{better(word)}'")
+    return words
+
+
+def _let(r: Reader, node: Node) -> dict[str, Formula]:
+    """Named parts of formulas, each of which may read others but none that reads it."""
+    for key, name, _ in r.pairs(node, "let"):
+        if not named(name):
+            raise r.fail(key, f"let: '{name}' is no name: {NAMES}")
+    found = r.formula_table(node, "let")
+    todo = dict(found)
+    while ready := [k for k, f in todo.items() if not todo.keys() & set(fm.names(f.node))]:
+        for name in ready:
+            del todo[name]
+    if todo:
+        first = next(iter(todo.values()))
+        several = " and ".join(todo)
+        circle = f"{several} read one another" if len(todo) > 1 else f"{several} reads itself"
+        message = f"let: {circle}; expected an order without circles"
+        raise RegistryError(first.place, message)
+    return found
+
+
+def _outside(
+    r: Reader, node: Node, meaning: str, tensors: tuple[str, ...]
+) -> dict[str, Formula]:  # fmt: skip
+    if meaning != "index":
+        raise r.fail(node, f"outside: says what 'index' reads beyond an edge; this is '{meaning}'")
+    return r.formula_table(node, "outside", tensors)
+
+
+def _dims(r: Reader, node: Node, meaning: str, schema: Schema) -> dict[str, tuple[str, ...]]:
+    if meaning not in HAVE_DIMS:
+        message = f"dims: names the axes of {' and '.join(HAVE_DIMS)}; this is '{meaning}'"
+        raise r.fail(node, message)
+    tensors = (*(p.name for p in schema.params if p.type.base == "Tensor"), *schema.outputs)
     found = {}
     for name, value in r.table(node, "dims", tensors).items():
         for axis in r.items(value, f"dims '{name}'"):
@@ -400,7 +467,7 @@ def _check(r: Reader, node: Node) -> tuple[tuple[Formula, str], ...]:
     for key, text, value in r.pairs(node, "check"):
         with at(r.place(key), "check"):
             cond = Formula(text, fm.parse(text), r.place(key))
-        found.append((cond, r.words(value, "check", CHECK_ERRORS)[0]))
+        found.append((cond, r.word(value, "check", CHECK_ERRORS)))
     return tuple(found)
 
 
@@ -419,11 +486,13 @@ def _unsupported(r: Reader, node: Node) -> dict[str, str]:
 def _tol(r: Reader, node: Node) -> dict[str, tuple[float, str]]:
     """``{f32: [1e-5, reason]}``: a tolerance stands with its reason."""
     found = {}
-    for key, value in r.table(node, "tol").items():
+    for key, value in r.table(node, "tol", (*BY_CODE, *BY_NAME)).items():
         pair = [r.text(n, f"tol '{key}'") for n in r.items(value, "tol")]
         number = literal(pair[0]) if pair else None
         if len(pair) != 2 or not isinstance(number, int | float) or not pair[1].strip():
             raise r.fail(value, f"tol '{key}': expected [number, reason]: a tolerance has a reason")
+        if not 0 < number < float("inf"):
+            raise r.fail(value, f"tol '{key}': expected a positive number, found {pair[0]}")
         found[key] = (float(number), pair[1])
     return found
 
@@ -432,7 +501,9 @@ def _doc(r: Reader, node: Node) -> dict[str, str]:
     return {k: r.text(v, f"doc '{k}'") for k, v in r.table(node, "doc", DOC).items()}
 
 
-def _samples(r: Reader, node: Node, schema: Schema) -> tuple[Mapping[str, object], ...]:
+def _samples(
+    r: Reader, node: Node, schema: Schema, meaning: str
+) -> tuple[Mapping[str, object], ...]:
     names = (*(p.name for p in schema.params), *SAMPLE)
     needed = [p.name for p in schema.tensors if not p.type.optional]
     found = []
@@ -444,7 +515,9 @@ def _samples(r: Reader, node: Node, schema: Schema) -> tuple[Mapping[str, object
                                f"'{needed[0]}', e.g. {{{needed[0]}: [3, 4]}}")  # fmt: skip
         if "form" in sample and "form" not in names[: len(schema.params)]:
             _forms(r, sample["form"], names)
-        found.append({k: r.value(v, f"sample '{k}'") for k, v in sample.items()})
+        found.append(values(r, sample, schema))
+        if meaning == "out":
+            broadcast(r, item, found[-1], schema)
     return tuple(found)
 
 

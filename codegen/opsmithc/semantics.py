@@ -20,16 +20,20 @@ from .opdef import (
     Body,
     Chain,
     Compose,
+    Fast,
     Formula,
     Index,
     OpDef,
+    Out,
     Reduce,
     Reference,
     Scan,
     View,
 )
+from .packages import absent
 from .uses import Use, argument_kinds, uses
 
+LONG = ("int_to_long", "bool_to_long", "always_long")  # rules that make integers
 ATTRIBUTES = ("ndim", "shape", "dtype", "device", "mT", "T")
 
 
@@ -80,6 +84,10 @@ class _Checker:
 
     def entry(self, op: OpDef) -> None:
         refused = {use.node for use in uses(op) if not self.use(use)}
+        self.draws(op)
+        self.integers(op)
+        if op.fast and op.fast.kind == "library":
+            self.library(op.fast)
         for param, f in (*op.grad.items(), *op.transpose.items()):
             if f.node not in refused:
                 self.linear(op, param, f)
@@ -92,6 +100,38 @@ class _Checker:
             self.states(op, op.meaning.acc)
         if op.fast and op.fast.acc:
             self.states(op, op.fast.acc)
+
+    def draws(self, op: OpDef) -> None:
+        """Random numbers are drawn where the entry says so, by formulas of elements alone."""
+        for use in uses(op):
+            for node in fm.walk(use.node):
+                row = table().get(node.fn) if isinstance(node, fm.Call) else None
+                if row is None or not row.random or (use.programs and self.ops.get(row.name)):
+                    continue
+                if not use.what.startswith("out"):
+                    self._at(use, node, f"draws {row.name}(); expected that in 'out' alone")
+                elif not op.random:
+                    self._at(use, node, f"draws {row.name}(); expected 'random: true' in the entry")
+
+    def integers(self, op: OpDef) -> None:
+        """A rule that makes integers of integers has formulas that integers have."""
+        if op.dtype.kind not in LONG or not isinstance(op.meaning, Out):
+            return
+        for use in uses(op):
+            for node in fm.walk(use.node) if use.what in ("out", "out 'int'") else ():
+                row = table().get(node.fn) if isinstance(node, fm.Call) else None
+                if row is not None and "int" not in row.classes:
+                    message = f"calls {row.name}(), which integers do not have, though dtype is "
+                    hint = "expected e.g. dtype: int_to_float"
+                    self._at(use, node, f"{message}{op.dtype.kind}; {hint}")
+
+    def library(self, fast: Fast) -> None:
+        """The function is there."""
+        module, _, name = fast.target.rpartition(".")
+        if not module:
+            self.error(fast.place, f"fast library: expected 'package.function', found '{name}'")
+        elif reason := absent(module, name):
+            self.error(fast.place, f"fast library: {reason}")
 
     def words(self, op: OpDef) -> None:
         """No parameter has the name of something that formulas speak of."""

@@ -12,6 +12,7 @@ import pytest
 from opsmithc import entries, registry, verify
 from opsmithc.derive.op import derive
 from opsmithc.errors import RegistryError, RegistryErrors
+from opsmithc.lower import families
 from opsmithc.store import Store
 
 F = "- op: f(Tensor input) -> Tensor\n"
@@ -35,10 +36,12 @@ CATALOGUE = _catalogue()
 def test_mistake(name: str) -> None:
     source, messages = CATALOGUE[name]
     try:
-        derived = [derive(op) for op in registry.parse(source, "ops.yaml")]
+        derived = [derive(families.with_gradients(op)) for op in registry.parse(source, "ops.yaml")]
         errors = verify.verify(derived, None)
     except RegistryErrors as e:
         errors = e.errors
+    except RegistryError as e:
+        errors = [e]
     assert "\n".join(map(str, errors)) == messages
 
 

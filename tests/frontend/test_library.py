@@ -122,10 +122,17 @@ def test_a_library_takes_and_gives_anything(tmp_path: Any, monkeypatch: Any) -> 
         assert count.dtype is opsmith.int32 and not count.requires_grad
         out, _ = mine.rolled(x.t(), x, [0, 1], how="b", scale=1.0)
         assert opsmith.equal(out, x.t().roll(1, 1) + x)
-    missing = opsmith.ops.define(
+    entry = (
         "- op: absent(Tensor input) -> Tensor\n  reference: absent\n"
         "  fast: {library: rolling.absent}\n  doc: {short: Not there.}\n"
         "  unsupported: {backward: no derivative by definition}\n  samples: [{input: [2, 2]}]\n"
     )
+    with pytest.raises(ValueError, match="fast library: 'rolling' has no 'absent'"):
+        opsmith.ops.define(entry)
+    import rolling
+
+    rolling.absent = rolling.roll  # there when the entry is read, gone when it is called
+    missing = opsmith.ops.define(entry)
+    del rolling.absent
     with pytest.raises(RuntimeError, match="absent: its library function 'rolling.absent' is not"):
         missing.absent(x)

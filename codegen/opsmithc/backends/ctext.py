@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from ..dtypes import BY_CODE
+from ..dtypes import BY_CODE, DType
 from ..formula import (
     Binary,
     Call,
@@ -27,6 +27,7 @@ from ..ir import BOOL, COMMON, LONG
 _CALLS = {
     "**": "pow", "//": "floor_divide", "%": "remainder", "<<": "shift_left", ">>": "shift_right",
 }  # fmt: skip
+_POWERS = (2, 3)  # products, whatever the dtype
 _INT_LIMITS = {"i64": "INT64", "i32": "INT32"}
 
 
@@ -122,7 +123,7 @@ class Printer:
         return f"({self.condition(c)} ? {ta} : {tb})", cls
 
     def _binary(self, op: str, a: Node, b: Node) -> tuple[str, str]:
-        if op == "**" and isinstance(b, Num) and b.value in (2, 3):
+        if op == "**" and isinstance(b, Num) and b.value in _POWERS:
             base = self._common(a)
             if isinstance(a, Name):
                 return "(" + " * ".join([base] * int(b.value)) + ")", COMMON  # type: ignore[arg-type]
@@ -164,6 +165,31 @@ class Printer:
             return "INFINITY" if v > 0 else "(-INFINITY)"
         text = repr(float(v)) + ("f" if self.compute == "f32" else "")
         return f"({text})" if v < 0 else text
+
+
+def has_reading(node: Node, dtype: DType) -> bool:
+    """Does one operation, or number, of a formula mean something in a compute dtype?"""
+    match node:
+        case Num(value=bool()):
+            return True
+        case Num(value=v) if dtype.kind != "float" and not isinstance(v, complex):
+            if not math.isfinite(v):
+                return True  # the greatest integer, or the least
+            return v == int(v) and (dtype.kind == "bool" or abs(v) < 2 ** (8 * dtype.size - 1))
+        case Binary(op="/"):
+            return dtype.kind == "float"  # true division leaves the integers
+        case Binary(op="&" | "|" | "^") | Unary(op="~"):
+            return True
+        case Binary(op="**", left=Name(), right=Num(value=v)) if v in _POWERS:
+            return True
+        case Binary(op="<<" | ">>"):
+            return dtype.kind == "int"
+        case Binary(op=op) if op in _CALLS:
+            return dtype.kind in table()[_CALLS[op]].classes
+        case Call(fn=fn) if fn in table():
+            row = table()[fn]
+            return dtype.kind in row.classes or (row.random and dtype.kind == "float")
+    return True
 
 
 def _atom(text: str) -> str:

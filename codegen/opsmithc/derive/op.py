@@ -59,7 +59,11 @@ def meaning_formula(op: OpDef, output: str, kind: str = "float") -> Node | None:
     formula = by_class.get(kind, by_class.get(""))
     if formula is None:
         return None
-    return substitute(formula.node, {k: f.node for k, f in op.let.items()})
+    found = formula.node
+    parts = {k: f.node for k, f in op.let.items()}
+    while parts.keys() & set(names(found)):  # a part may read others; the registry has no circles
+        found = substitute(found, parts)
+    return found
 
 
 def float_tensors(op: OpDef) -> tuple[str, ...]:

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..backends.ctext import Printer
+from ..backends.ctext import Printer, has_reading
 from ..derive.op import is_additive
 from ..dtypes import BY_CODE, COMPUTE, DType
 from ..formula import (
-    Binary,
     Call,
     Logic,
     Name,
@@ -27,7 +26,6 @@ from ..formula import (
     unparse,
     walk,
 )
-from ..intrinsics import table
 from ..ir import BOOL, COMMON, LONG, AccumulateKernel, Arg, check
 from ..opdef import Accumulate, OpDef, Reduce, Scan
 
@@ -122,13 +120,9 @@ def _admits(op: OpDef, acc: Accumulate, dtype: DType) -> bool:
 
 
 def _has_reading(node: Node, dtype: DType) -> bool:
-    if dtype.kind == "float":
+    if isinstance(node, Call) and node.fn in NEVER_IN_INTEGERS and dtype.kind != "float":
         return True
-    if isinstance(node, Binary) and node.op == "/":
-        return False  # true division leaves the integers
-    if isinstance(node, Call) and node.fn != "where" and node.fn not in NEVER_IN_INTEGERS:
-        return node.fn in table() and "int" in table()[node.fn].classes
-    return True
+    return has_reading(node, dtype)
 
 
 def _kernel(op: OpDef, acc: Accumulate, dtype: DType) -> AccumulateKernel:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..backends.ctext import Printer
+from ..backends.ctext import Printer, has_reading
 from ..derive.op import (
     Derived,
     Gradient,
@@ -21,7 +21,7 @@ from ..derive.op import (
     meaning_formula,
 )
 from ..dtypes import BY_CODE, COMPUTE, DType
-from ..formula import Binary, Call, Compare, Node, Num, calls, names, unparse, walk
+from ..formula import Call, Compare, Node, Num, calls, names, unparse, walk
 from ..intrinsics import table
 from ..ir import BOOL, COMMON, LONG, STATUS, Arg, Check, PointwiseKernel, check, key
 from ..opdef import OpDef, Out
@@ -134,16 +134,7 @@ def supports(op: OpDef, formula: Node, dtype: DType) -> bool:
         return False
     if op.dtype.kind == "int_to_float" and dtype.kind != "float":
         return False
-    for node in walk(formula):
-        if isinstance(node, Binary) and node.op == "/" and dtype.kind != "float":
-            return False  # true division leaves the integers
-        if isinstance(node, Call) and node.fn != "where":
-            kinds = table()[node.fn].classes if node.fn in table() else ("float", "int")
-            if table()[node.fn].random and dtype.kind == "float":
-                continue
-            if dtype.kind not in kinds:
-                return False
-    return True
+    return all(has_reading(node, dtype) for node in walk(formula))
 
 
 def forward_kernels(op: OpDef) -> list[PointwiseKernel]:
