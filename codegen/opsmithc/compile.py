@@ -53,6 +53,11 @@ def compiler() -> str:
     raise CompileError(f"found none of {', '.join(names)}: install gcc, or set CC")
 
 
+def flags() -> str:
+    """What loops, entries and glue are compiled with, and by which compiler if one was chosen."""
+    return " ".join((os.environ.get("CC", ""), *BASE, *WARNINGS, *LOOPS, *ENTRY, *GLUE))
+
+
 @cache
 def macros(flags: Sequence[str]) -> frozenset[str]:
     """What the C compiler predefines with these flags."""

@@ -32,7 +32,8 @@ def runtime_library() -> Path:
 def cache() -> Path:
     """Where a user's compiled registries are kept; ``$OPSMITH_CACHE`` says it otherwise."""
     root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(os.environ.get("OPSMITH_CACHE") or os.path.join(root, "opsmith"))
+    chosen = Path(os.environ.get("OPSMITH_CACHE") or os.path.join(root, "opsmith"))
+    return chosen.absolute()
 
 
 BUILD = ROOT / "build" if IN_TREE else cache() / "build"

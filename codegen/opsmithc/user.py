@@ -9,7 +9,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from . import __version__, compile, isa, paths, pipeline
+from . import __version__, compile, isa, paths, pipeline, store
 from .errors import Mistake
 
 
@@ -19,10 +19,12 @@ class UserRegistryError(ValueError):
 
 @cache
 def identity() -> str:
-    """What a compiled registry depends on besides its text: version, flags, the bundled registry."""  # noqa: E501
+    """What a compiled registry depends on besides its text: compiler, flags, bundled registry."""
     cpu = " ".join(sorted(isa.cpu()))  # the cache may lie on a disk that machines share
-    stamp = paths.OPS_YAML.stat()
-    return f"{__version__} {isa.chosen()} {cpu} {stamp.st_size} {stamp.st_mtime_ns}"
+    headers = sorted((paths.RUNTIME / "include").rglob("*.h"))
+    read = [*headers, paths.OPS_YAML]
+    facts = (__version__, store.compiler(), isa.chosen(), cpu, compile.flags())
+    return store.digest(*facts, *(file.read_bytes() for file in read))
 
 
 def show(source: Path | None, name: str, stage: str, dtype: str | None) -> str:
@@ -34,8 +36,12 @@ def show(source: Path | None, name: str, stage: str, dtype: str | None) -> str:
     return inspect.show(inspect.find(ops, name), stage, dtype)
 
 
-def build_user(source: Path, package: str, folder: Path) -> pipeline.Report:
+def build_user(
+    source: Path, package: str, folder: Path, jobs: int = 0, progress: bool = False,
+    link: bool = True,
+) -> pipeline.Report:  # fmt: skip
     """Run the pipeline on ``source`` into ``folder``, a package of that name."""
+    folder = folder.resolve()  # ninja works in a folder of its own
     try:
         compile.compiler()
     except compile.CompileError as e:
@@ -45,7 +51,9 @@ def build_user(source: Path, package: str, folder: Path) -> pipeline.Report:
         f"from opsmith.ops import namespace_of\n\n_f = namespace_of({package!r})",
     )  # fmt: skip
     try:
-        return pipeline.build(source, layout, jobs=os.cpu_count() or 1, progress=False)
+        return pipeline.build(
+            source.resolve(), layout, jobs=jobs or os.cpu_count() or 1, progress=progress, link=link
+        )
     except Mistake as e:
         raise UserRegistryError(str(e)) from None
     except compile.CompileError as e:

@@ -24,6 +24,7 @@ from typing import Any
 from . import _core, _functions, _loading
 
 _NAMESPACES: dict[str, Namespace] = {}
+_ATTACHED: set[str] = set()  # attributes of Tensor that registries put there; the last one stays
 
 
 class Namespace(types.SimpleNamespace):
@@ -67,7 +68,7 @@ def load(path: str | os.PathLike[str]) -> Namespace:
         RuntimeError: when there is no C compiler or opsmithc is not installed.
     """
     file = Path(path)
-    return _build(file.read_text(encoding="utf-8"), file.stem, file.name)
+    return _build(file.read_text(encoding="utf-8-sig"), file.stem, file.name)
 
 
 def define(text: str, name: str = "defined") -> Namespace:
@@ -75,14 +76,20 @@ def define(text: str, name: str = "defined") -> Namespace:
 
     Raises:
         TypeError: when the text is no string.
-        ValueError: for mistakes in the registry, one line each with line and column.
+        ValueError: for mistakes in the registry, one line each with line and column, and for a
+            name that ``opsmith.ops.<name>`` cannot have.
         RuntimeError: when there is no C compiler or opsmithc is not installed.
     """
+    import keyword
     import textwrap
 
     if not isinstance(text, str):
         raise TypeError(f"define(): expected the text of a registry, not {type(text).__name__}")
-    return _build(textwrap.dedent(text).lstrip("\n"), name, f"{name}.yaml")
+    if not (isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)):
+        raise ValueError(f"define(): expected an identifier for the registry's name, not {name!r}")
+    if name in _OWN:
+        raise ValueError(f"define(): opsmith.ops.{name} is taken; call the registry otherwise")
+    return _build(textwrap.dedent(text.removeprefix("\ufeff")).lstrip("\n"), name, f"{name}.yaml")
 
 
 def show(op: Any, stage: str = "c", dtype: str | None = None) -> str:
@@ -148,8 +155,26 @@ def _import(package: str, folder: Path, namespace: Namespace) -> None:
                 public.append(op)
     for alias, target in index.ALIASES:
         setattr(namespace, alias, getattr(namespace, target))
+    _attach(index, namespace)
     namespace._public = tuple(public)
     _core.register_params(importlib.import_module(f"{package}.params").PARAMS)
+
+
+def _attach(index: Any, namespace: Namespace) -> None:
+    """Put methods and properties on Tensor, but for names that it has of its own."""
+    names = [(name, target) for name, target, _ in index.METHODS]
+    made = {name: getattr(namespace, target) for name, target in names}
+    made |= {name: property(getattr(namespace, name)) for name in index.PROPERTIES}
+    wanted = [*made, *(f"__{dunder}__" for dunder, *_ in index.OPERATORS)]
+    taken = [n for n in wanted if n not in _ATTACHED and hasattr(_core.Tensor, n)]
+    if taken:
+        raise ValueError(
+            f"registry '{namespace._registry}': Tensor has its own '{taken[0]}', which 'variants:' "
+            "would replace for all tensors; leave that variant out, or call the op otherwise"
+        )
+    for name, value in made.items():
+        setattr(_core.Tensor, name, value)
+    _ATTACHED.update(made)
 
 
 def _publish(name: str, namespace: Namespace) -> Namespace:
