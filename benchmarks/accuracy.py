@@ -30,21 +30,28 @@ class Errors:
 
 def measurable(op: Any) -> bool:
     """Is the op a function of one tensor, given by one formula?"""
+    return not unmeasured(op)
+
+
+def unmeasured(op: Any) -> str:
+    """Why the table has no line for the op; '' where it has."""
     from opsmithc.derive.op import meaning_formula
     from opsmithc.opdef import Out
 
-    return (
-        isinstance(op.meaning, Out)
-        and len(op.schema.tensors) == 1
-        and len(op.schema.outputs) == 1
-        and not op.random
-        and all(p.default is not None for p in op.schema.params[1:])
-        and op.dtype.kind != "always_bool"
-        and meaning_formula(op, op.schema.outputs[0]) is not None
-    )
+    if not isinstance(op.meaning, Out):
+        return f"a {type(op.meaning).__name__.lower()} is no formula of one element"
+    if len(op.schema.tensors) != 1 or len(op.schema.outputs) != 1:
+        return "more than one tensor"
+    if op.random:
+        return "random"
+    if any(p.default is None for p in op.schema.params[1:]):
+        return "an argument without default"
+    if op.dtype.kind == "always_bool":
+        return "truth values"
+    return "" if meaning_formula(op, op.schema.outputs[0]) is not None else "no formula for floats"
 
 
-def measure(op: Any, derived: Any, dtype_name: str) -> Errors:
+def measure(op: Any, derived: Any, dtype_name: str, functions: Any) -> Errors:
     """The errors against 60 digits, of the value and of the gradient that the gate has verified."""
     from opsmithc.derive.op import meaning_formula
     from opsmithc.readings.mp import evaluate_mp, mp
@@ -62,7 +69,7 @@ def measure(op: Any, derived: Any, dtype_name: str) -> Errors:
     points = [low + (high - low) * k / (STEPS - 1) for k in range(STEPS)]
     x = opsmith.tensor(points, dtype=getattr(opsmith, dtype_name))
     x.requires_grad_(gradient is not None)
-    y = getattr(opsmith._functions, op.name)(x)
+    y = getattr(functions, op.name)(x)
     scalars = {
         p.name: mp.mpf(float(p.default)) for p in op.schema.params[1:] if _numeric(p.default)
     }
@@ -112,17 +119,24 @@ def _ulps(got: float, exact: Any, eps: float) -> float:
 
 def main() -> None:
     """Print the table, or write it."""
-    from opsmithc import paths, pipeline
+    from opsmithc import paths, pipeline, registry
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("ops", nargs="*", metavar="OP")
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--registry", type=Path, metavar="FILE", help="one of your own")
     args = parser.parse_args()
 
-    derived = pipeline.derive_all(pipeline.parse([paths.OPS_YAML]))
-    chosen = [d for d in derived if measurable(d.op) and (not args.ops or d.op.name in args.ops)]
+    functions: Any = opsmith._functions
+    if args.registry:
+        functions = opsmith.ops.load(args.registry)
+    base = registry.load(paths.OPS_YAML) if args.registry else ()
+    derived = pipeline.derive_all(pipeline.parse([args.registry or paths.OPS_YAML], base))
+    asked = [d for d in derived if not args.ops or d.op.name in args.ops]
+    chosen = [d for d in asked if measurable(d.op)]
     table = {
-        d.op.name: [measure(d.op, d, dtype) for dtype in ("float64", "float32")] for d in chosen
+        d.op.name: [measure(d.op, d, dtype, functions) for dtype in ("float64", "float32")]
+        for d in chosen
     }
     if args.json:
         ranges = {d.op.name: _range(d.op) for d in chosen}
@@ -144,6 +158,10 @@ def main() -> None:
                 where = f"{len(e.lost)} of {STEPS} points, from {min(e.lost):g} to {max(e.lost):g}"
             gradient = "" if e.gradient is None else f"{e.gradient:.2f}"
             print(f"{name:24s} {e.dtype:9s} {e.value:10.2f} {gradient:>13s}  {where}")
+    if args.ops or args.registry:
+        for d in asked:
+            if not measurable(d.op):
+                print(f"{d.op.name:24s} not measured: {unmeasured(d.op)}; tests compare it")
 
 
 if __name__ == "__main__":

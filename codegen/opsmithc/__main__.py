@@ -22,7 +22,12 @@ def main(argv: list[str] | None = None) -> int:
     from .compile import CompileError
 
     try:
-        return int(args.run(args))
+        status = int(args.run(args))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # the reader, say `head`, has what it wants
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is said at exit
+        return 1
     except (Mistake, CompileError) as e:
         print(e, file=sys.stderr)
         return 2 if isinstance(e, UnknownName) else 1
@@ -99,16 +104,24 @@ def _build(args: argparse.Namespace, link: bool = True) -> int:
     if args.force:
         import shutil
 
+        work = paths.BUILD if own is None else _own_folder(own) / "build"
         for folder in ("c", "o", "verify"):
-            shutil.rmtree(paths.BUILD / folder, ignore_errors=True)
+            shutil.rmtree(work / folder, ignore_errors=True)
     if own is not None:
         from .user import build_user
 
-        report = build_user(own, f"registry_{own.stem}", own.parent / f"{own.stem}_build")
+        report = build_user(
+            own, f"registry_{own.stem}", _own_folder(own), args.jobs, not args.quiet, link
+        )
     else:
         report = pipeline.build(jobs=args.jobs, progress=not args.quiet, link=link, cuda=args.cuda)
     print(report)
     return 0
+
+
+def _own_folder(registry: Path) -> Path:
+    """Where a registry of one's own is built by this command."""
+    return registry.parent / f"{registry.stem}_build"
 
 
 def _gen(args: argparse.Namespace) -> int:
@@ -149,7 +162,9 @@ def _explain(args: argparse.Namespace) -> int:
 
 
 def _new(args: argparse.Namespace) -> int:
+    from . import registry as reg
     from .errors import FormulaError
+    from .sampled import skeleton
     from .schema import parse_schema
 
     if "(" not in args.schema and not args.schema.isidentifier():
@@ -164,13 +179,9 @@ def _new(args: argparse.Namespace) -> int:
     known = {n for op in _ops(paths.OPS_YAML) for n in (op.name, *op.alias)}
     if schema.name in known:
         print(f"# opsmith has an op '{schema.name}' already; this registry's would stand before it")
-    tensors = ", ".join(f"{p.name}: [3, 4]" for p in schema.tensors)
-    first = schema.tensors[0].name if schema.tensors else "1"
-    print(
-        f"- op: {schema}\n  out: {first}\n  dtype: int_to_float\n  variants: [method, out]\n"
-        f'  doc: {{short: "What it computes.", example: "{schema.name}(tensor(1.))  # 1."}}\n'
-        f"  samples: [{{{tensors}}}]"
-    )
+    entry = skeleton(schema)
+    reg.parse(entry, "<new>", reg.load(paths.OPS_YAML))  # a name may be taken, or not be one
+    print(entry, end="")
     return 0
 
 
