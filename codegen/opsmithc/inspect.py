@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from . import backends, paths, pipeline
-from .derive.op import Derived, differentiable_outputs, meaning_formula
+from .derive.op import Derived, differentiable_outputs, float_tensors, meaning_formula
 from .dtypes import COMPUTE
 from .emit import render
 from .errors import UnknownName, did_you_mean, listing
@@ -113,7 +113,9 @@ def _why_none(op: OpDef) -> str:
         return op.unsupported["backward"]
     if isinstance(op.meaning, Body | Compose):
         return "it is a composition; the ops it calls record themselves"
-    return "integer or boolean output"
+    if differentiable_outputs(op) and float_tensors(op):
+        return "its derivative is zero everywhere"
+    return "integer or boolean output" if float_tensors(op) else "no operand has a derivative"
 
 
 def explain(d: Derived) -> str:

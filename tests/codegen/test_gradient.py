@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from opsmithc import verify
+from opsmithc import paths, registry, verify
 from opsmithc.checks.differences import agree, slopes
 from opsmithc.checks.partials import check
 from opsmithc.derive.gradient import gradient
-from opsmithc.errors import Place
-from opsmithc.formula import Node, names, parse
+from opsmithc.derive.op import Derived, derive
+from opsmithc.errors import Place, RegistryError
+from opsmithc.formula import Node, names, parse, unparse
+from opsmithc.inspect import explain
 from opsmithc.intrinsics import table
 from opsmithc.readings.mp import evaluate_mp, finite, mpf
 
+BUNDLED = registry.load(paths.OPS_YAML)
 FORMULAS = [
     "x", "x + y", "x - y", "x * y", "x / y", "x ** 3", "x ** y", "-x", "x * x * x",
     "1 / (1 + exp(-x))", "x * sigmoid(x)", "log(1 + exp(x))", "log1p(exp(x)) * tanh(y)",
@@ -111,3 +114,80 @@ def test_a_form_at_a_number_is_compared(number: float, form: str, message: str) 
     compared, errors = check(row, Place("intrinsics.yaml", 1, 1))
     assert compared > len(table()["pow"].partials)
     assert [e.message for e in errors] == [f"pow() at {message}"]
+
+
+# Folds --------------------------------------------------------------------------------------------
+
+REDUCE = "- op: f(Tensor input, int[]? dim=None, bool keepdim=False) -> Tensor\n  reduce: "
+WITHIN = "- op: f(Tensor input, int dim, bool keepdim=False) -> Tensor\n  reduce: "
+SCAN = "- op: f(Tensor input, int dim) -> Tensor\n  scan: "
+FOLDS = [
+    (REDUCE + "{map: input, identity: 0, combine: a0 + b0}", "g"),
+    (REDUCE + "{map: exp(input), identity: 0, combine: b0 + a0, finish: log(a0)}",
+     "g * (1 / sum(exp(input), dim, True)) * exp(input)"),
+    (REDUCE + "{map: [input, 1], identity: [0, 0], combine: [a0 + b0, a1 + b1], finish: a0 / a1}",
+     "g / n"),
+    (REDUCE + "{map: abs(input), identity: -inf, combine: 'maximum(a0, b0)'}",
+     "where(abs(input) == out, g / sum(where(abs(input) == out, 1, 0), dim, True) * sign(input), "
+     "0)"),
+    (WITHIN + "{map: input, identity: inf, combine: 'minimum(a0, b0)', finish: exp(a0)}",
+     "where(input == amin(input, dim, True), "
+     "g * out / sum(where(input == amin(input, dim, True), 1, 0), dim, True), 0)"),
+    (SCAN + "{map: sin(input), identity: 0, combine: a0 + b0}",
+     "cumsum_back(g, dim) * cos(input)"),
+    (SCAN + "{map: input, identity: 0, combine: a0 + b0, finish: exp(a0)}",
+     "cumsum_back(g * out, dim)"),
+    (SCAN + "{map: input, identity: 0, combine: a0 + b0, finish: sin(a0)}",
+     "cumsum_back(g * cos(cumsum(input, dim)), dim)"),
+]  # fmt: skip
+ADVICE = "declare it under 'grad', or say 'unsupported: {backward: no derivative by definition}'"
+REFUSED = [
+    (REDUCE + "{map: input, identity: 1, combine: a0 * b0}",
+     "2:46: op 'f': cannot derive the gradient of 'input': state 0, 'a0 * b0' from '1', "
+     "is not a sum, a maximum or a minimum"),
+    (REDUCE + "{map: input, identity: 3, combine: a0 + b0}",
+     "2:46: op 'f': cannot derive the gradient of 'input': state 0, 'a0 + b0' from '3', "
+     "is not a sum, a maximum or a minimum"),
+    (REDUCE + "{map: input, identity: inf, combine: 'minimum(a0, b0)', finish: exp(a0)}",
+     "1:3: op 'f': cannot derive the gradient of 'input': "
+     "it reads amin() over a 'dim' that may be None"),
+    (REDUCE + "{map: input * i, identity: 0, combine: a0 + b0, finish: sin(a0)}",
+     "1:3: op 'f': cannot derive the gradient of 'input': "
+     "it reads whole rows and the position 'i'"),
+    (SCAN + "{map: input, identity: 1, combine: a0 * b0}",
+     "2:44: op 'f': cannot derive the gradient of 'input': state 0, 'a0 * b0' from '1', "
+     "is not a sum"),
+    (SCAN + "{map: input, identity: -inf, combine: 'maximum(a0, b0)'}",
+     "2:48: op 'f': cannot derive the gradient of 'input': state 0, 'maximum(a0, b0)' from "
+     "'-inf', is not a sum"),
+    ("- op: f(Tensor input) -> Tensor\n  reference: flip\n  fast: {library: numpy.flip}",
+     "2:14: op 'f': cannot derive the gradient of 'input': 'flip' is no formula"),
+]  # fmt: skip
+
+
+def _fold(source: str) -> Derived:
+    samples = "\n  samples: [{input: [3, 4], dim: 0}]\n" if "dim" in source else "\n"
+    (op,) = registry.parse(source + samples, "ops.yaml", BUNDLED)
+    return derive(op)
+
+
+@pytest.mark.parametrize(("source", "formula"), FOLDS)
+def test_folds(source: str, formula: str) -> None:
+    d = _fold(source)
+    assert unparse(d.gradients["input"].formula) == formula
+    verdict = verify.verdicts([d], None, BUNDLED)[-1]
+    assert not verdict.errors and not verdict.deferred and verdict.compared
+
+
+@pytest.mark.parametrize(("source", "message"), REFUSED)
+def test_other_folds_are_refused(source: str, message: str) -> None:
+    with pytest.raises(RegistryError) as caught:
+        _fold(source)
+    assert str(caught.value) == f"ops.yaml:{message}; {ADVICE}"
+    assert not _fold(source + "\n  unsupported: {backward: no derivative by definition}").gradients
+
+
+def test_a_gradient_that_is_zero_is_called_that() -> None:
+    d = _fold(REDUCE + "{map: 'where(input > 0, 1, 0)', identity: 0, combine: a0 + b0}")
+    assert not d.gradients
+    assert "gradient: none (its derivative is zero everywhere)" in explain(d)

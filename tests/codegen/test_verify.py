@@ -19,6 +19,7 @@ from opsmithc.opdef import OpDef
 ENTRIES = Path(__file__).parent / "data" / "entries.yaml"
 BASE = registry.parse("- op: flip(Tensor input, int[] dims) -> Tensor\n  view: flip(dims)\n")
 F = "- op: f(Tensor input) -> Tensor\n"
+NO_GRADIENT = "  unsupported: {backward: no derivative by definition}\n"
 R = "- op: f(Tensor input, int[] dim, bool keepdim=False) -> Tensor\n"
 
 
@@ -78,9 +79,9 @@ RIGHT = {
     "    let: {c: a0 + b0, d: b1 - a1}\n    combine:\n    - c\n"
     '    - "where(c == 0, 0, a1 + d * b0 / c)"\n'
     '    - "where(c == 0, 0, a2 + b2 + d * d * a0 * b0 / c)"\n'
-    "    finish: a2 / n\n",
+    "    finish: a2 / n\n" + NO_GRADIENT,
     "cumprod": "- op: f(Tensor input, int dim) -> Tensor\n"
-    "  scan: {map: [input], identity: [1], combine: [a0 * b0]}\n",
+    "  scan: {map: [input], identity: [1], combine: [a0 * b0]}\n" + NO_GRADIENT,
 }  # fmt: skip
 
 

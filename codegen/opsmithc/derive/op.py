@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..errors import FormulaError, RegistryError, at
-from ..formula import Binary, Name, Node, calls, names, substitute
+from ..errors import FormulaError, RegistryError
+from ..formula import Name, Node, calls, names, substitute
 from ..intrinsics import table
-from ..opdef import Accumulate, Body, OpDef, Out, Reduce, Scan
+from ..opdef import Accumulate, Body, OpDef, Out, Reduce, Reference, Scan
 from .algebra import ZERO, add, is_num, mul, simplify, where
+from .folds import ADVICE, fold_gradients
 from .gradient import gradient
 from .rows import Rows
 from .rows_gradient import gradients
@@ -127,8 +128,15 @@ def _derived(op: OpDef) -> dict[str, Node]:
         match op.meaning:
             case Out():
                 return _pointwise(op)
-            case Reduce(acc=acc):
-                return _additive(op, acc)
+            case Reduce(acc=acc) | Scan(acc=acc):
+                return _folded(op, acc)
+            case Reference(function=name, place=place):
+                if float_tensors(op) and not (op.grad or op.transpose):
+                    raise RegistryError(
+                        place, f"cannot derive the gradient of '{float_tensors(op)[0]}': "
+                        f"'{name}' is no formula; {ADVICE}",
+                    )  # fmt: skip
+                return {}
             case Rows():
                 return gradients(op, [t for t in float_tensors(op) if t not in op.grad])
             case _:
@@ -159,25 +167,8 @@ def _pointwise(op: OpDef) -> dict[str, Node]:
     return {k: simplify(v) for k, v in total.items()}
 
 
-def _additive(op: OpDef, acc: Accumulate) -> dict[str, Node]:
-    """A reduce whose states are plain sums: d input = g * d finish / d state * d map / d input."""
-    if not is_additive(acc):
-        return {}
-    with at(op.place):
-        total: Node = ZERO
-        wrt = float_tensors(op)[0]
-        states = [f"a{i}" for i in range(len(acc.map))]
-        through = gradient(acc.finish[0].node, states, Name("g"), Name(op.schema.outputs[0]))
-        if any(set(names(f)) & set(states) for f in through.values()):
-            return {}  # the derivative of finish reads the sums themselves: declare it
-        for state, term in zip(states, acc.map, strict=True):
-            total = add(total, gradient(term.node, [wrt], through[state])[wrt])
-    return {wrt: simplify(total)}
-
-
-def is_additive(acc: Accumulate) -> bool:
-    """Are all states plain sums (identity 0, combine a + b)?"""
-    return all(
-        is_num(i.node, 0) and c.node == Binary("+", Name(f"a{k}"), Name(f"b{k}"))
-        for k, (i, c) in enumerate(zip(acc.identity, acc.combine, strict=True))
-    )
+def _folded(op: OpDef, acc: Accumulate) -> dict[str, Node]:
+    """Gradients of a reduce or scan, where some are not declared."""
+    wrt = [t for t in float_tensors(op) if t not in op.grad and t not in op.transpose]
+    cotangents = {o: Name(cotangent(op, o)) for o in differentiable_outputs(op)}
+    return fold_gradients(op, acc, cotangents, wrt) if wrt else {}

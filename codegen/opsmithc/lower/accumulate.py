@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..backends.ctext import Printer, has_reading
-from ..derive.op import is_additive
+from ..derive.folds import is_additive
 from ..dtypes import BY_CODE, COMPUTE, DType
 from ..formula import (
     Call,
