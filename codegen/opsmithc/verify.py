@@ -118,6 +118,16 @@ class _Gate:
 
     def entry(self, d: Derived, digest: str) -> Verdict:
         """Check one entry."""
+        verdict = self._gradients(d, digest)
+        if not d.op.linear or (d.op.hidden and not d.op.samples):
+            return verdict  # adjoints that the compiler makes have no samples
+        from .checks import linear
+
+        compared, errors = linear.check(d.op, self.known)
+        compared += verdict.compared
+        return replace(verdict, compared=compared, errors=(*verdict.errors, *errors))
+
+    def _gradients(self, d: Derived, digest: str) -> Verdict:
         from .checks.interpret import Interpreter
         from .checks.pointwise import Pointwise
         from .checks.rows import Rows

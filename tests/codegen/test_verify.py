@@ -329,6 +329,67 @@ def test_wrong_gradients_of_loops_and_views_are_found(
     assert errors == ["ops.yaml:" + message]
 
 
+# What an op says that it is linear in
+
+LINEAR = {
+    "square": "- op: f(Tensor input) -> Tensor\n  out: input * input\n  linear: [[input]]\n"
+    "  samples: [{input: [3]}]\n",
+    "shifted": "- op: f(Tensor input, Tensor other) -> Tensor\n  out: input * other + other\n"
+    "  linear: [[other], [input]]\n  samples: [{input: [3], other: [3]}]\n",
+    "product": "- op: f(Tensor input, Tensor other) -> Tensor\n  out: input * other\n"
+    "  linear: [[input, other]]\n  samples: [{input: [3], other: [3]}]\n",
+    "loop": "- op: f(Tensor input, Scalar value=2) -> Tensor\n"
+    "  index: out[i] = input[i] + value\n"
+    "  linear: [[input]]\n  samples: [{input: [3]}]\n",
+}  # fmt: skip
+FROM = "of 2 * x - 3 * y it gives"
+SAME = ", the same combination of what it gives of x and of y"
+UNSEEN = "is compared at no sample; expected one whose tensors have 1 to 400 elements, drawn from"
+WRONG_LINEAR = [
+    ("square", "", "", "linear: the op is not linear in input at sample 0: input float64[3]: "
+     f"{FROM} 4.5582, expected -1.19502{SAME}"),
+    ("square", "[3]", "[3000]", f"linear: [input] {UNSEEN} a range"),
+    ("shifted", "", "", "linear: the op is not linear in input at sample 0: input float64[3], "
+     f"other float64[3]: {FROM} 2.88263, expected 7.96217{SAME}"),
+    ("product", "", "", "linear: the op is not linear in input and other at sample 0: "
+     f"input float64[3], other float64[3]: {FROM} 16.0955, expected -1.00399{SAME}"),
+    ("loop", "", "", "linear: the op is not linear in input at sample 0: input float64[3], "
+     f"value=2: {FROM} -0.134995, expected -4.13499{SAME}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "old", "new", "message"), WRONG_LINEAR)
+def test_what_is_not_linear_is_found(name: str, old: str, new: str, message: str) -> None:
+    errors = [str(e) for e in _program(LINEAR[name].replace(old, new)).errors]
+    assert errors == [f"ops.yaml:1:3: op 'f': {message}"]
+
+
+def test_right_linear_ops_pass() -> None:
+    assert not _program(LINEAR["shifted"].replace("[[other], [input]]", "[[other]]")).errors
+    assert not _program(LINEAR["product"].replace("[[input, other]]", "[[input], [other]]")).errors
+
+
+SQUARE = "- op: sq(Tensor input) -> Tensor\n  out: input * input\n"
+
+
+@pytest.mark.parametrize(
+    ("meaning", "message"),
+    [
+        ("out: input * 3",
+         "5:17: op 'f': gradient of 'input' is wrong at input=0.0: declared -6, meaning gives 3"),
+        ("index: out[i] = input[i] * 3",
+         "5:17: op 'f': gradient of 'input' is wrong at sample 0: input float64[3], element 1: "
+         "declared 0.75, meaning gives -1.5"),
+    ],
+)  # fmt: skip
+def test_a_gradient_is_not_linear_through_an_op(meaning: str, message: str) -> None:
+    source = (
+        f"{SQUARE}- op: f(Tensor input) -> Tensor\n  {meaning}\n  grad: {{input: sq(g) * 3}}\n"
+        "  samples: [{input: [3]}]\n"
+    )
+    assert [str(e) for e in _program(source).errors] == ["ops.yaml:" + message]
+
+
 def test_a_reading_in_doubles_is_left_to_the_tests() -> None:
     verdict = _program(MATRICES["flip"].replace("reference: flip", "reference: zeros_like"))
     assert not verdict.errors and verdict.deferred == ("input",) and not verdict.compared

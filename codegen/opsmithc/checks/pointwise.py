@@ -22,6 +22,7 @@ from .interpret import Interpreter
 from .points import MOST, Point, Setting, lift, points, seed, settings, text
 
 APART = mpf(10) ** -3  # derivatives nearby that differ by more belong to a kink
+COTANGENT = mpf(-2)
 FEWEST = 12  # points a setting where an entry has many settings
 
 
@@ -132,10 +133,13 @@ class Pointwise:
         return bool(high - low > APART * (1 + abs(got)) and low - APART <= got <= high + APART)
 
     def _got(self, gradient: Gradient, env: dict[str, Any], output: str) -> Any:
-        """What the gradient says for a unit cotangent of ``output``."""
+        """What the gradient says for a unit cotangent of ``output``.
+
+        It is asked for another one and must be linear in that, whatever ops it calls.
+        """
         for o in self.op.schema.outputs:
-            env[cotangent(self.op, o)] = mpf(1) if o == output else mpf(0)
-        env.setdefault("g", mpf(1))
+            env[cotangent(self.op, o)] = COTANGENT if o == output else mpf(0)
+        env.setdefault("g", COTANGENT)
         try:
             value = evaluate_mp(self.formulas[gradient.param], env, self.ops)
         except Deferred:
@@ -144,7 +148,7 @@ class Pointwise:
         except FormulaError as e:
             self._unverifiable(e, gradient)
             return None
-        return mpf(value)
+        return mpf(value) / COTANGENT
 
     def _holds(self, kink: Kink, env: Env) -> bool:
         try:

@@ -27,7 +27,7 @@ FEW = 24  # elements of tensors whose slopes are taken one by one: each runs the
 LARGEST = 400  # elements of a tensor; beyond FEW the slope is taken along one direction
 COTANGENTS = (1.0, -0.5, 2.0, 0.25, -1.5, 3.0)
 _LIFT = numpy.frompyfunc(mpf, 1, 1)
-_MISSING = (NoValue, FormulaError, ArithmeticError, LookupError, TypeError, ValueError)
+MISSING = (NoValue, FormulaError, ArithmeticError, LookupError, TypeError, ValueError)
 
 
 class Exact(Values):
@@ -51,6 +51,21 @@ class Exact(Values):
         """Doubles are taken as they are."""
         return numpy.asarray(_LIFT(array), object)
 
+    def lifted(self, case: Case) -> dict[str, Any]:
+        """The arguments of a case, doubles as mpf."""
+        return {
+            n: self.floats(v) if isinstance(v, numpy.ndarray) and v.dtype.kind == "f" else v
+            for n, v in case.args.items()
+        }
+
+    def exact(self, op: OpDef, env: Mapping[str, Any]) -> dict[str, Any]:
+        """The outputs by name; NoValue where they are doubles."""
+        found = [numpy.asarray(v) for v in self.outputs(op, env)]
+        named = dict(zip(op.schema.outputs, found, strict=True))
+        if any(named[o].dtype != object for o in differentiable_outputs(op)):
+            raise NoValue("the meaning is read in doubles")
+        return named
+
 
 class Programs:
     """The check of one entry."""
@@ -69,10 +84,8 @@ class Programs:
 
     def run(self) -> None:
         """Check every gradient on every sample that is small enough."""
-        fitting = [c for c in cases(self.op) if 0 < _least(c) and _most(c) <= LARGEST]
-        for case in sorted(fitting, key=_most):
-            if not _ties(case):
-                self._sample(case)
+        for case in fitting(self.op):
+            self._sample(case)
         for param in self.derived.gradients:
             if param not in self.wanted or param in self.seen or param in self.failed:
                 continue
@@ -103,15 +116,12 @@ class Programs:
         return declared or (param not in self.seen and param not in self.op.stop)
 
     def _sample(self, case: Case) -> None:
-        env = {
-            n: self.ops.floats(v) if isinstance(v, numpy.ndarray) and v.dtype.kind == "f" else v
-            for n, v in case.args.items()
-        }
+        env = self.ops.lifted(case)
         if not any(self._open(n) for n in env):
             return
         try:
-            outputs = self._outputs(env)
-        except _MISSING as e:
+            outputs = self.ops.exact(self.op, env)
+        except MISSING as e:
             self.missing[""] = _reason(e)
             return
         carriers = enumerate(differentiable_outputs(self.op))
@@ -124,13 +134,6 @@ class Programs:
         for g in self.derived.gradients.values():
             if self._open(g.param) and isinstance(env.get(g.param), numpy.ndarray):
                 self._gradient(g, case, known, env, weights)
-
-    def _outputs(self, env: Mapping[str, Any]) -> dict[str, Any]:
-        found = [numpy.asarray(v) for v in self.ops.outputs(self.op, env)]
-        named = dict(zip(self.op.schema.outputs, found, strict=True))
-        if any(named[o].dtype != object for o in differentiable_outputs(self.op)):
-            raise NoValue("the meaning is read in doubles")
-        return named
 
     def _kept(self, value: Any, env: Mapping[str, Any]) -> Any:
         """An output or cotangent of a reduce with its folded dims."""
@@ -164,7 +167,7 @@ class Programs:
                 if not agree(mp.fsum(flat[at]), slope):
                     self._wrong(g, case, at, mp.fsum(flat[at]), slope)
                     return
-        except _MISSING as e:
+        except MISSING as e:
             self.missing[g.param] = _reason(e)
 
     def _misshapen(self, g: Gradient, case: Case, found: tuple[int, ...]) -> bool:
@@ -185,7 +188,7 @@ class Programs:
 
         def total(step: Any) -> Any:
             moved = env[param] + (step * direction).reshape(env[param].shape)
-            outputs = self._outputs({**env, param: moved})
+            outputs = self.ops.exact(self.op, {**env, param: moved})
             return mp.fsum(numpy.sum(outputs[o] * w) for o, w in weights.items())
 
         return (total(STEP) - total(-STEP)) / (2 * STEP)
@@ -199,6 +202,12 @@ class Programs:
             f"{what}gradient of '{g.param}' is wrong at {case}, {moved}: {said} "
             f"{show(got, want)}, meaning gives {show(want, got)}",
         )  # fmt: skip
+
+
+def fitting(op: OpDef) -> list[Case]:
+    """The cases that are small enough, the smallest first."""
+    found = [c for c in cases(op) if 0 < _least(c) and _most(c) <= LARGEST and not _ties(c)]
+    return sorted(found, key=_most)
 
 
 def _ties(case: Case) -> bool:
