@@ -49,9 +49,11 @@ def test_mistakes_name_the_place(tmp_path: Path, old: str, new: str, message: st
         "- op: one(Tensor input) -> Tensor\n"
         "  reference: flip\n"
         "  fast: {source: flip}\n"
+        "  unsupported: {backward: no derivative by definition}\n"
         "- op: two(Tensor input) -> Tensor\n"
         "  reference: inverse\n"
         "  fast: {library: numpy.linalg.inv}\n"
+        "  unsupported: {backward: no derivative by definition}\n"
     )
     assert old in text
     file = tmp_path / "ops.yaml"
